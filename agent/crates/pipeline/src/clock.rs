@@ -1,0 +1,19 @@
+//! The only place that asks the system for the time.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since the Unix epoch by the wall clock; 0 when the clock stands before 1970.
+#[must_use]
+pub fn unix_nano() -> u64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A point on the monotonic clock, for measuring durations. Inside async code that waits, use
+/// `tokio::time::Instant`, which tests can move.
+#[must_use]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,1 @@
+//! Writes OTLP-JSON lines to rotating files.

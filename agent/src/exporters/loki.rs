@@ -1,0 +1,1 @@
+//! Sends logs to Loki, by its OTLP endpoint or by push.

@@ -1,0 +1,1 @@
+//! Serves the newest value of every series for Prometheus to scrape.

@@ -1,0 +1,1 @@
+//! Where spools and checkpoints are kept on disk.

@@ -1,0 +1,1 @@
+//! Answers whether the program is alive and ready.

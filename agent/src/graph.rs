@@ -1,0 +1,1 @@
+//! From configuration to running components: the only file that names them all.

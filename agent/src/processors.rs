@@ -1,0 +1,5 @@
+//! What happens to batches between receiver and spool: pure and synchronous, one module a processor.
+
+pub(crate) mod attributes;
+pub(crate) mod resource;
+pub(crate) mod resource_detection;

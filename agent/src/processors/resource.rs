@@ -1,0 +1,1 @@
+//! Edits the attributes of resources.

@@ -1,0 +1,1 @@
+//! Adds what is known of the host to every resource.

@@ -1,0 +1,1 @@
+//! Metrics of the host: cpu, load, memory, disk, filesystem, network, paging, processes.

@@ -1,0 +1,1 @@
+//! Own metrics, logs and health.

@@ -1,0 +1,1 @@
+//! gRPC and HTTP over TCP and TLS, as option blocks and connections that components share.
