@@ -161,7 +161,7 @@ impl Spool {
         let (id, state, disk, newest) = match settings.storage {
             Storage::Memory => (fastrand::u128(..), State::new(settings.cursors), None, now),
             Storage::Disk(disk) => {
-                let opened = Disk::open(disk, settings.cursors, &settings.name, now)?;
+                let opened = Disk::open(disk, settings.cursors, &settings.name, budget)?;
                 let newest = opened.newest_unix_nano;
                 (opened.id, opened.state, Some(opened.disk), newest)
             }
@@ -315,6 +315,13 @@ impl Reservation {
                 Acceptance { kept: None }
             }
         }
+    }
+}
+
+impl Reservation {
+    /// Takes over the promise: whoever has the amount gives it back.
+    fn disarm(mut self) -> Amount {
+        std::mem::take(&mut self.amount)
     }
 }
 
