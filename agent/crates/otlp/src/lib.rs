@@ -5,6 +5,29 @@
 //!
 //! This crate must never do I/O, never know a component, and never allocate while it walks.
 
-pub mod signal;
+#![deny(clippy::indexing_slicing)]
 
+mod base64;
+pub mod common;
+pub mod edit;
+mod levels;
+pub mod logs;
+pub mod metrics;
+pub mod response;
+mod schema;
+pub mod signal;
+pub mod split;
+pub mod traces;
+pub mod validate;
+pub mod wire;
+pub mod write;
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod oracle;
+
+pub use levels::count_items;
 pub use signal::Signal;
+pub use split::{Piece, split};
+pub use validate::{Invalid, Limits, validate};
