@@ -329,8 +329,12 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.spool.lock();
         state.reserved = state.reserved.less(self.amount);
+        let ends_cursors = state.is_closed;
         drop(state);
         self.spool.freed.notify_waiters();
+        if ends_cursors {
+            self.spool.arrived.notify_waiters();
+        }
     }
 }
 

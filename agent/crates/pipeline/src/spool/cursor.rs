@@ -131,7 +131,8 @@ impl Cursor {
         let available = state.available(self.index);
         if available.is_zero() {
             self.lingering_since = None;
-            return if state.is_closed {
+            // What was promised room before the close still comes.
+            return if state.is_closed && state.reserved.is_zero() {
                 Look::Ended
             } else {
                 Look::Wait
