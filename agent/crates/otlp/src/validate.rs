@@ -11,8 +11,8 @@
 //!   merge or drop the first; a borrowed view would show one, and the count would be off. No
 //!   encoder writes this.
 //!
-//! Two fast paths carry the load: text that is ASCII needs one pass of eight bytes a step, and an
-//! attribute with a short text value is recognized as a whole.
+//! Fast paths carry the load: text that is ASCII needs one pass of eight bytes a step, and an
+//! attribute or a body that is such text is recognized as a whole.
 
 use std::fmt;
 
@@ -131,10 +131,11 @@ impl Walk {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(problem(&[], Reason::Depth));
         };
-        if message.role == Role::KeyValue && depth > 0 && is_plain_attribute(bytes) {
-            return Ok(());
+        match message.role {
+            Role::KeyValue if depth > 0 && is_plain_attribute(bytes) => Ok(()),
+            Role::AnyValue if is_plain_text(bytes) => Ok(()),
+            _ => self.message(message, bytes, depth),
         }
-        self.message(message, bytes, depth)
     }
 }
 
@@ -227,6 +228,15 @@ fn is_plain_attribute(bytes: &[u8]) -> bool {
         && usize::from(*value_len) == text.len() + 2
         && is_ascii(key)
         && is_ascii(text)
+}
+
+/// Whether `bytes` are an `AnyValue` that is ASCII text: `0a len text`.
+#[inline]
+fn is_plain_text(bytes: &[u8]) -> bool {
+    let [0x0a, rest @ ..] = bytes else {
+        return false;
+    };
+    matches!(split_len(rest), Ok((text, [])) if is_ascii(text))
 }
 
 #[inline]
