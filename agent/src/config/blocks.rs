@@ -13,7 +13,7 @@ use super::values::Interval;
 use super::{Check, ComponentId, ExtensionUse, Problem};
 
 /// Bound of a queue on disk whose size is not written, in bytes.
-const DISK_QUEUE_BYTES: u64 = 1 << 30;
+pub(crate) const DISK_QUEUE_BYTES: u64 = 1 << 30;
 
 /// Bytes in a MiB.
 const MIB: u64 = 1 << 20;
