@@ -33,8 +33,8 @@ use serde::Serialize;
 pub(crate) use decode::Mistake;
 pub(crate) use diagnostic::{ConfigError, Diagnostic};
 pub(crate) use id::{ComponentId, Kind};
-pub(crate) use print::Mode as PrintMode;
-pub(crate) use sources::{Arguments, Process, World};
+pub(crate) use print::{Mode as PrintMode, to_yaml};
+pub(crate) use sources::{Arguments, Process, SCHEMES, World};
 pub(crate) use telemetry::Telemetry;
 pub(crate) use tree::Node;
 
@@ -195,8 +195,8 @@ impl Stability {
     /// The level as one word.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Beta => "beta",
-            Self::Stable => "stable",
+            Self::Beta => "Beta",
+            Self::Stable => "Stable",
         }
     }
 }
@@ -288,6 +288,7 @@ pub(crate) fn load<C: Catalog>(
     let mut diagnostics = Vec::new();
     let mut tree = sources::read(arguments, world)?;
     substitute::substitute(&mut tree, world, &mut diagnostics);
+    let mut diagnostics = ConfigError::from_diagnostics(diagnostics)?;
     let model = model::File::read(&tree, &mut diagnostics);
     let settings = check::check::<C>(&model, &mut diagnostics);
     let warnings = ConfigError::from_diagnostics(diagnostics)?;
@@ -299,4 +300,4 @@ pub(crate) fn load<C: Catalog>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -77,6 +77,8 @@ pub(super) struct Drawn {
     pub(super) receivers: Vec<Reference>,
     pub(super) processors: Vec<Reference>,
     pub(super) exporters: Vec<Reference>,
+    /// Whether all of it could be read; when not, a missing list is no news.
+    pub(super) is_whole: bool,
 }
 
 impl File {
@@ -256,7 +258,9 @@ impl Reader<'_> {
             receivers: Vec::new(),
             processors: Vec::new(),
             exporters: Vec::new(),
+            is_whole: true,
         };
+        let told = self.diagnostics.len();
         for list in self.entries(&entry.value, &path) {
             let Some((key, kind)) = PIPELINE_KEYS.iter().find(|(key, _)| *key == list.key) else {
                 self.report(unknown_key(list, &path, PIPELINE_KEYS.map(|(key, _)| key)));
@@ -269,6 +273,7 @@ impl Reader<'_> {
                 _ => drawn.exporters = references,
             }
         }
+        drawn.is_whole = self.diagnostics.len() == told;
         Some(drawn)
     }
 
