@@ -19,7 +19,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::values::Interval;
-use crate::config::{self, Arguments, Catalog, ConfigError, Diagnostic, Loaded, World};
+use crate::config::{self, Arguments, Catalog, ConfigError, Diagnostic, Loaded, Process, World};
+use crate::graph::Components;
 
 /// Exit code for a configuration that cannot be used.
 const EXIT_CONFIG: u8 = 78;
@@ -30,7 +31,11 @@ const APPEND_GATE: &str = "confmap.enableMergeAppendOption";
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let programs = Programs {
+        run: |loaded| run::run(loaded, &Process),
+        demo: |arguments| demo::start(arguments, &Process),
+    };
+    execute::<Components>(std::env::args_os(), &Process, &programs)
 }
 
 /// What commands start that live longer than the command line.
@@ -222,6 +227,11 @@ fn print_diagnostics(diagnostics: &[Diagnostic]) {
     for block in blocks {
         let _ = writeln!(io::stderr(), "{block}\n");
     }
+}
+
+/// Says on standard error why the program ends.
+fn print_error(message: &str) {
+    let _ = writeln!(io::stderr(), "error: {message}");
 }
 
 /// Writes the result of a command to standard output.

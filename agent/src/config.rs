@@ -35,7 +35,7 @@ pub(crate) use diagnostic::{ConfigError, Diagnostic};
 pub(crate) use id::{ComponentId, Kind};
 pub(crate) use print::{Mode as PrintMode, to_yaml};
 pub(crate) use sources::{Arguments, Process, SCHEMES, World};
-pub(crate) use telemetry::Telemetry;
+pub(crate) use telemetry::{LogEncoding, LogLevel, Logs, Telemetry};
 pub(crate) use tree::Node;
 
 /// What a config struct checks beyond the types of its fields, once, before anything starts, and

@@ -40,9 +40,13 @@ fn writer(output_paths: &[String]) -> Result<BoxMakeWriter, Fatal> {
         None | Some("stderr") => BoxMakeWriter::new(io::stderr),
         Some("stdout") => BoxMakeWriter::new(io::stdout),
         Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-                Fatal::caused(format!("cannot open the log file {path}"), error)
-            })?;
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map_err(|error| {
+                    Fatal::caused(format!("cannot open the log file {path}"), error)
+                })?;
             BoxMakeWriter::new(Mutex::new(file))
         }
     })
