@@ -108,7 +108,7 @@ fn read_config(config: &str, world: &dyn World) -> Result<Node, Diagnostic> {
         None => file_source(config, world)?,
         Some(("file", path)) => file_source(path, world)?,
         Some(("yaml", text)) => Source {
-            name: "yaml:".to_owned(),
+            name: "--config yaml".to_owned(),
             text: text.to_owned(),
         },
         Some(("env", name)) => Source {

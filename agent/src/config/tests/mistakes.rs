@@ -219,6 +219,13 @@ fn mistakes_about_substitution() {
         told(&but(endpoint, "collector:${1}"))
     );
     assert_snapshot!(
+        "reference_in_braces_without_quotes",
+        told(&but(
+            "      grpc:\n",
+            "      grpc: { endpoint: ${env:HOST}:4317 }\n"
+        ))
+    );
+    assert_snapshot!(
         "reference_that_is_not_closed",
         told(&but(endpoint, "collector:${env:PORT"))
     );
