@@ -8,7 +8,7 @@
 
 mod text;
 
-pub(crate) use text::write_json_str;
+pub(crate) use text::{write_json_double, write_json_str};
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -451,10 +451,13 @@ impl Run {
     /// The attributes in field `number` of `message`, all of which are in this run.
     #[inline]
     pub(crate) fn attributes(self, message: &[u8], number: u32) -> Attributes<'_> {
-        Attributes::new(
-            message.get(self.start..self.end).unwrap_or_default(),
-            number,
-        )
+        Attributes::new(self.bytes(message), number)
+    }
+
+    /// The part of `message` that this run covers.
+    #[inline]
+    pub(crate) fn bytes(self, message: &[u8]) -> &[u8] {
+        message.get(self.start..self.end).unwrap_or_default()
     }
 }
 
