@@ -4,6 +4,7 @@
 pub(crate) mod debug;
 pub(crate) mod file;
 pub(crate) mod loki;
+pub(crate) mod otlp;
 pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod prometheus;
