@@ -20,9 +20,11 @@ use pipeline::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::blocks::{self, BatchProcessor, MemoryLimiter};
+use crate::config::blocks::{self, BatchProcessor, MemoryLimiter, RetryOnFailure, SendingQueue};
 use crate::config::values::Interval;
-use crate::config::{Catalog, ComponentId, Family, Mistake, Node, Options, Stability, Type};
+use crate::config::{
+    Catalog, ComponentId, Family, Mistake, Node, Options, Problem, Stability, Type,
+};
 use crate::exporters::{
     debug, file, loki, otlp_grpc, otlp_http, prometheus, prometheus_remote_write,
 };
@@ -30,6 +32,7 @@ use crate::extensions::{file_storage, health_check};
 use crate::processors::{attributes, resource, resource_detection};
 use crate::receivers::{self, Context, Outputs, file_log, host_metrics};
 use crate::telemetry::{Watched, health};
+use crate::transport::compression::Encoding;
 
 pub(crate) use wiring::Graph;
 
@@ -47,6 +50,9 @@ impl Catalog for Components {
     type Exporter = Exporter;
     type Extension = Extension;
 }
+
+/// Looks up an environment variable, for the components whose input is the environment.
+type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 const fn component(name: &'static str, signals: &'static [Signal]) -> Type {
     Type {
@@ -211,24 +217,25 @@ impl Family for Extension {
 /// A processor that runs.
 #[derive(Debug)]
 enum Stage {
-    Attributes(attributes::Processor),
-    Resource(resource::Processor),
-    Detection(resource_detection::Processor),
+    Attributes(attributes::Attributes),
+    Resource(resource::Resource),
+    Detection(resource_detection::ResourceDetection),
 }
 
 impl Stage {
     /// `None` for what is part of the delivery here and does not look at batches.
-    fn new(config: &Processor, variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        match config {
-            Processor::Attributes(config) => {
-                Some(Self::Attributes(attributes::Processor::new(config)))
+    fn new(config: &Processor, variable: Variable<'_>) -> Result<Option<Self>, Problem> {
+        Ok(Some(match config {
+            Processor::Attributes(config) => Self::Attributes(attributes::Attributes::new(config)?),
+            Processor::Resource(config) => Self::Resource(resource::Resource::new(config)?),
+            Processor::ResourceDetection(config) => {
+                let environment = variable(resource_detection::ENVIRONMENT_VARIABLE);
+                let detected =
+                    resource_detection::ResourceDetection::new(config, environment.as_deref());
+                Self::Detection(detected)
             }
-            Processor::Resource(config) => Some(Self::Resource(resource::Processor::new(config))),
-            Processor::ResourceDetection(config) => Some(Self::Detection(
-                resource_detection::Processor::new(config, variable),
-            )),
-            Processor::Batch(_) | Processor::MemoryLimiter(_) => None,
-        }
+            Processor::Batch(_) | Processor::MemoryLimiter(_) => return Ok(None),
+        }))
     }
 }
 
@@ -255,26 +262,27 @@ enum Backend {
 }
 
 impl Backend {
-    /// Makes the exporter; what has to serve beside it goes to `services`.
-    async fn new(config: &Exporter, services: &mut Services) -> Result<Self, Fatal> {
-        Ok(match config {
-            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(config)?)),
-            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(config)?)),
-            Exporter::Loki(config) => Self::Loki(Arc::new(loki::Exporter::new(config)?)),
+    /// Makes the exporter called `id`; what has to serve beside it goes to `services`.
+    async fn new(id: &str, config: &Exporter, services: &mut Services) -> Result<Self, Fatal> {
+        Ok(match config.clone() {
+            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(id, *config)?)),
+            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(id, *config)?)),
+            Exporter::Loki(config) => Self::Loki(Arc::new(loki::Exporter::new(id, *config)?)),
             Exporter::OtlpGrpc(config) => {
-                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(config)?))
+                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(id, *config)?))
             }
             Exporter::OtlpHttp(config) => {
-                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(config)?))
+                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(id, *config)?))
             }
             Exporter::Prometheus(config) => {
-                let (exporter, server) = prometheus::Exporter::bind(config).await?;
+                let (exporter, server) = prometheus::Exporter::bind(&config).await?;
                 services.tasks.spawn(server.run(services.stop.clone()));
                 Self::Prometheus(Arc::new(exporter))
             }
-            Exporter::PrometheusRemoteWrite(config) => Self::PrometheusRemoteWrite(Arc::new(
-                prometheus_remote_write::Exporter::new(config)?,
-            )),
+            Exporter::PrometheusRemoteWrite(config) => {
+                let exporter = prometheus_remote_write::Exporter::new(id, *config)?;
+                Self::PrometheusRemoteWrite(Arc::new(exporter))
+            }
         })
     }
 
@@ -328,11 +336,7 @@ struct Traits {
 }
 
 impl Traits {
-    fn new(
-        queue: &blocks::SendingQueue,
-        retry: &blocks::RetryOnFailure,
-        timeout: Interval,
-    ) -> Self {
+    fn new(queue: &SendingQueue, retry: &RetryOnFailure, timeout: Interval) -> Self {
         let timeout = Some(timeout.0).filter(|timeout| !timeout.is_zero());
         let batch = BatchSettings::default();
         Self {
@@ -342,6 +346,15 @@ impl Traits {
             prefers_zstd: false,
             max_request_bytes: batch.max_bytes,
             max_request_items: batch.max_items,
+        }
+    }
+}
+
+impl Traits {
+    fn ordered(self) -> Self {
+        Self {
+            is_ordered: true,
+            ..self
         }
     }
 }
@@ -356,54 +369,60 @@ struct Services {
 impl Exporter {
     /// How the driver has to treat this exporter.
     fn traits(&self) -> Traits {
+        let of = Traits::new;
         match self {
-            Self::Debug(config) => Traits::new(
+            Self::Debug(config) => of(
                 &config.sending_queue,
                 &config.retry_on_failure,
                 config.timeout,
-            ),
-            Self::File(config) => Traits {
-                is_ordered: true,
-                ..Traits::new(
+            )
+            .ordered(),
+            Self::File(config) => of(
+                &config.sending_queue,
+                &config.retry_on_failure,
+                config.timeout,
+            )
+            .ordered(),
+            Self::Loki(config) => of(
+                &config.sending_queue,
+                &config.retry_on_failure,
+                config.timeout,
+            )
+            .ordered(),
+            Self::OtlpGrpc(config) => Traits {
+                prefers_zstd: config.compression == Encoding::Zstd,
+                ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
                     config.timeout,
                 )
             },
-            Self::Loki(config) => Traits {
-                is_ordered: true,
-                ..Traits::new(
+            Self::OtlpHttp(config) => Traits {
+                prefers_zstd: config.compression == Encoding::Zstd,
+                ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
                     config.timeout,
                 )
             },
-            Self::OtlpGrpc(config) => Traits::new(
-                &config.sending_queue,
-                &config.retry_on_failure,
-                config.timeout,
-            ),
-            Self::OtlpHttp(config) => Traits::new(
-                &config.sending_queue,
-                &config.retry_on_failure,
-                config.timeout,
-            ),
-            Self::Prometheus(_) => Traits {
-                is_ordered: true,
-                ..Traits::new(
-                    &blocks::SendingQueue::default(),
-                    &blocks::RetryOnFailure::default(),
-                    Interval::default(),
-                )
-            },
-            Self::PrometheusRemoteWrite(config) => Traits {
-                is_ordered: true,
-                ..Traits::new(
+            Self::Prometheus(_) => of(
+                &SendingQueue::default(),
+                &RetryOnFailure::default(),
+                Interval::default(),
+            )
+            .ordered(),
+            Self::PrometheusRemoteWrite(config) => {
+                let traits = of(
                     &config.sending_queue,
                     &config.retry_on_failure,
                     config.timeout,
-                )
-            },
+                );
+                let samples = u32::try_from(config.max_batch_samples).unwrap_or(u32::MAX);
+                Traits {
+                    max_request_items: samples,
+                    ..traits.ordered()
+                }
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ impl Check for Config {
 #[derive(Debug)]
 pub(crate) struct Exporter;
 impl Exporter {
-    pub(crate) fn new(_: &Config) -> Result<Self, Fatal> {
+    pub(crate) fn new(_: &str, _: Config) -> Result<Self, Fatal> {
         Ok(Self)
     }
 }

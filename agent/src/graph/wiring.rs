@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Components, Processor, Receiver, Services, Stage, Traits, storage};
+use super::{Backend, Components, Processor, Receiver, Services, Stage, Traits, Variable, storage};
 use crate::config::blocks::{self, BatchSizer};
 use crate::config::{Component, ComponentId, Pipeline, Settings};
 use crate::receivers::{self, Context, Outputs};
@@ -48,7 +48,7 @@ type Ended = (String, Result<(), Fatal>);
 /// What is being built.
 struct Builder<'a> {
     settings: &'a Settings<Components>,
-    variable: &'a dyn Fn(&str) -> Option<String>,
+    variable: Variable<'a>,
     budget: Budget,
     directories: BTreeMap<ComponentId, PathBuf>,
     delivery: Delivery,
@@ -73,7 +73,7 @@ impl Graph {
     /// When an address cannot be bound or a directory not be used; nothing runs then.
     pub(crate) async fn start(
         settings: &Settings<Components>,
-        variable: &dyn Fn(&str) -> Option<String>,
+        variable: Variable<'_>,
     ) -> Result<Self, Fatal> {
         let mut builder = Builder::new(settings, variable);
         builder.prepare_storage()?;
@@ -144,7 +144,7 @@ async fn next_ended(receivers: &mut JoinSet<Ended>) -> Fatal {
 impl<'a> Builder<'a> {
     fn new(
         settings: &'a Settings<Components>,
-        variable: &'a dyn Fn(&str) -> Option<String>,
+        variable: Variable<'a>,
     ) -> Self {
         Self {
             settings,
@@ -218,12 +218,10 @@ impl<'a> Builder<'a> {
                 .ok_or_else(|| Fatal::new(format!("no cursor for {name}")))?;
             backend.drive(&mut self.delivery, cursor, driver_settings(traits, batch));
         }
-        let stages = processors
-            .iter()
-            .filter_map(|processor| Stage::new(&processor.config, self.variable));
+        let stages = self.stages(&processors)?;
         self.pipelines.push(Built {
             pipeline: pipeline.clone(),
-            stages: stages.collect(),
+            stages,
             spool,
             stats: Arc::default(),
             exporters_prefer_zstd: members.iter().all(|(_, traits)| traits.prefers_zstd),
@@ -237,6 +235,18 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|id| find(&self.settings.processors, id))
             .collect()
+    }
+
+    fn stages(&self, processors: &[&Component<Processor>]) -> Result<Arc<[Stage]>, Fatal> {
+        let mut stages = Vec::new();
+        for processor in processors {
+            let stage = Stage::new(&processor.config, self.variable).map_err(|problem| {
+                let id = &processor.id;
+                Fatal::new(format!("{id}: {}: {}", problem.key_path, problem.message))
+            })?;
+            stages.extend(stage);
+        }
+        Ok(stages.into())
     }
 
     /// One exporter that keeps its queue on disk puts the pipeline's spool there, for all.
@@ -264,7 +274,7 @@ impl<'a> Builder<'a> {
         if let Some(backend) = self.backends.get(&component.id) {
             return Ok(backend.clone());
         }
-        let backend = Backend::new(&component.config, &mut self.services).await?;
+        let backend = Backend::new(&component.id.to_string(), &component.config, &mut self.services).await?;
         self.backends.insert(component.id.clone(), backend.clone());
         Ok(backend)
     }
