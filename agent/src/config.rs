@@ -97,33 +97,21 @@ fn join_keys(key: &str, rest: &str) -> String {
     }
 }
 
-/// An address that a component will listen on.
+/// A TCP address that a component will listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listen {
     /// The key of the address, joined by `::`, inside the component.
     pub(crate) key_path: String,
     /// `host:port`.
     pub(crate) address: String,
-    /// TCP and UDP may share a port.
-    pub(crate) protocol: Protocol,
-}
-
-/// What is spoken on a listening port.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// Connections.
-    Tcp,
-    /// Datagrams.
-    Udp,
 }
 
 impl Listen {
-    /// A TCP port.
+    /// An address and the key that it is written at.
     pub(crate) fn tcp(key_path: impl Into<String>, address: impl Into<String>) -> Self {
         Self {
             key_path: key_path.into(),
             address: address.into(),
-            protocol: Protocol::Tcp,
         }
     }
 }
@@ -182,13 +170,11 @@ pub(crate) struct Type {
     pub(crate) stability: Stability,
 }
 
-/// How settled the options of a component are.
+/// How settled the options of a component are; a level is added when something has earned it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stability {
     /// May change with notice in the change log.
     Beta,
-    /// Changes only with a major version.
-    Stable,
 }
 
 impl Stability {
@@ -196,7 +182,6 @@ impl Stability {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Beta => "Beta",
-            Self::Stable => "Stable",
         }
     }
 }

@@ -143,22 +143,17 @@ impl Checker<'_> {
 
     /// The component that `reference` means; marks it as used.
     fn resolve(&mut self, kind: Kind, reference: &Reference, path: &str) -> Option<&Declared> {
-        let Some(declared) = self.file.find(kind, &reference.id) else {
+        let Some(position) = self.file.position(kind, &reference.id) else {
             if !self.is_told(kind, &reference.id) {
                 let diagnostic = self.not_configured(kind, &reference.id, path);
                 self.report(diagnostic.at(&reference.place));
             }
             return None;
         };
-        let position = self
-            .file
-            .components
-            .iter()
-            .position(|component| std::ptr::eq(component, declared));
-        if let Some(used) = position.and_then(|at| self.used.get_mut(at)) {
+        if let Some(used) = self.used.get_mut(position) {
             *used = true;
         }
-        Some(declared)
+        self.file.components.get(position)
     }
 
     /// Whether the id is that of a component whose own type is misspelt, which is told already.

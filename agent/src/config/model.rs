@@ -110,17 +110,18 @@ impl File {
 
     /// The component of `kind` that `id` means, under either spelling.
     pub(super) fn find(&self, kind: Kind, id: &ComponentId) -> Option<&Declared> {
-        let of_kind = || {
-            self.components
-                .iter()
-                .filter(move |declared| declared.kind == kind)
+        self.components.get(self.position(kind, id)?)
+    }
+
+    /// Where [`Self::find`] finds it in `components`.
+    pub(super) fn position(&self, kind: Kind, id: &ComponentId) -> Option<usize> {
+        let canonical = id.clone().canonical(kind);
+        let position = |is_meant: &dyn Fn(&Declared) -> bool| {
+            let mut components = self.components.iter();
+            components.position(|declared| declared.kind == kind && is_meant(declared))
         };
-        of_kind()
-            .find(|declared| declared.typed == *id)
-            .or_else(|| {
-                let canonical = id.clone().canonical(kind);
-                of_kind().find(|declared| declared.id == canonical)
-            })
+        position(&|declared| declared.typed == *id)
+            .or_else(|| position(&|declared| declared.id == canonical))
     }
 }
 

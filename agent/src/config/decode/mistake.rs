@@ -147,7 +147,15 @@ impl Mistake {
     }
 
     fn advise(&mut self, typed: &str, label: &str, allowed: &[&str]) {
-        let mut allowed: Vec<&str> = allowed.to_vec();
+        // A name with capitals is an alias of the same in small letters.
+        let is_alias = |name: &str| {
+            name.contains(char::is_uppercase) && allowed.contains(&name.to_lowercase().as_str())
+        };
+        let mut allowed: Vec<&str> = allowed
+            .iter()
+            .copied()
+            .filter(|name| !is_alias(name))
+            .collect();
         allowed.sort_unstable();
         self.note(suggestion(typed, allowed.iter().copied()));
         self.note(listing(label, allowed));
