@@ -8,7 +8,7 @@
 pub(crate) mod families;
 pub(crate) mod health;
 pub(crate) mod logs;
-mod process;
+pub(crate) mod process;
 pub(crate) mod server;
 
 use std::sync::Arc;

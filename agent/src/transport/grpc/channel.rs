@@ -241,6 +241,3 @@ async fn read_reply(response: Response<Incoming>) -> Result<Reply, String> {
 fn cut_short(error: ReadError) -> String {
     format!("the answer was cut short: {}", chain(&error))
 }
-
-#[cfg(test)]
-mod tests;
