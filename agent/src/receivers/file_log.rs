@@ -32,7 +32,7 @@ use self::globs::Globs;
 use self::settings::Settings;
 use super::{Context, Outputs};
 use crate::config::values::{ByteSize, Interval};
-use crate::config::{Check, Problem};
+use crate::config::{Check, ComponentId, ExtensionUse, Problem};
 
 /// The shortest wait before a refused batch is offered again.
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
@@ -87,7 +87,7 @@ pub(crate) struct Config {
     /// Attributes of the resource of every record.
     pub(crate) resource: BTreeMap<String, String>,
     /// The storage extension that keeps positions across restarts.
-    pub(crate) storage: Option<String>,
+    pub(crate) storage: Option<ComponentId>,
     /// Read for compatibility and without effect: a refused batch is offered again until it is
     /// taken.
     pub(crate) retry_on_failure: RetryOnFailure,
@@ -183,6 +183,14 @@ impl Check for Config {
         Globs::compile(&self.include, &self.exclude)?;
         self.check_sizes()?;
         self.check_unsupported()
+    }
+
+    fn extensions(&self) -> Vec<ExtensionUse> {
+        let used = |id: &ComponentId| ExtensionUse {
+            key_path: "storage".to_owned(),
+            id: id.clone(),
+        };
+        self.storage.iter().map(used).collect()
     }
 }
 

@@ -807,6 +807,12 @@ fn what_is_not_supported_is_told() {
         "operators": [],
     }));
     assert_eq!(full.check(), Ok(()));
+    let used = full.extensions();
+    assert_eq!(used.len(), 1);
+    assert_eq!(
+        (&*used[0].key_path, used[0].id.to_string()),
+        ("storage", "file_storage".to_owned())
+    );
 }
 
 #[test]
