@@ -192,6 +192,14 @@ impl Check for Config {
         self.check_sizes()?;
         self.check_unsupported()
     }
+
+    fn extensions(&self) -> Vec<ExtensionUse> {
+        let used = |id: &ComponentId| ExtensionUse {
+            key_path: "storage".to_owned(),
+            id: id.clone(),
+        };
+        self.storage.iter().map(used).collect()
+    }
 }
 
 impl Config {
