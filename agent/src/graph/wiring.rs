@@ -142,10 +142,7 @@ async fn next_ended(receivers: &mut JoinSet<Ended>) -> Fatal {
 }
 
 impl<'a> Builder<'a> {
-    fn new(
-        settings: &'a Settings<Components>,
-        variable: Variable<'a>,
-    ) -> Self {
+    fn new(settings: &'a Settings<Components>, variable: Variable<'a>) -> Self {
         Self {
             settings,
             variable,
@@ -274,7 +271,12 @@ impl<'a> Builder<'a> {
         if let Some(backend) = self.backends.get(&component.id) {
             return Ok(backend.clone());
         }
-        let backend = Backend::new(&component.id.to_string(), &component.config, &mut self.services).await?;
+        let backend = Backend::new(
+            &component.id.to_string(),
+            &component.config,
+            &mut self.services,
+        )
+        .await?;
         self.backends.insert(component.id.clone(), backend.clone());
         Ok(backend)
     }
