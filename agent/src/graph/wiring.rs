@@ -20,7 +20,7 @@ use crate::config::blocks::{self, BatchSizer};
 use crate::config::{Component, ComponentId, Pipeline, Settings};
 use crate::receivers::{self, Context, Outputs};
 use crate::telemetry::server::Server;
-use crate::telemetry::{Watched, WatchedPipeline};
+use crate::telemetry::{Watched, WatchedPipeline, WatchedReceiver};
 
 /// Bytes of telemetry held in memory at most, unless `memory_limiter` says less: one request of
 /// the largest size an OTLP server should take, received while another one is sent.
@@ -284,35 +284,34 @@ impl<'a> Builder<'a> {
     async fn start_receivers(mut self) -> Result<Graph, Fatal> {
         let mut receivers = JoinSet::new();
         let stop = CancellationToken::new();
-        let mut counted = Vec::new();
-        let mut scrapes = Vec::new();
-        let used = self
+        let mut watched = Vec::new();
+        for receiver in self
             .settings
             .receivers
             .iter()
-            .filter(|receiver| receiver.is_used);
-        let mut contexts = Vec::new();
-        for receiver in used {
+            .filter(|receiver| receiver.is_used)
+        {
             let context = self.context(receiver, &stop)?;
-            counted.push((context.id.clone(), Arc::clone(&context.stats)));
-            contexts.push((receiver, context));
-        }
-        for (receiver, context) in contexts {
+            let (id, stats) = (context.id.clone(), Arc::clone(&context.stats));
             let outputs = Outputs {
                 metrics: self.inlet(&receiver.id, Signal::Metrics),
                 logs: self.inlet(&receiver.id, Signal::Logs),
                 traces: self.inlet(&receiver.id, Signal::Traces),
             };
-            let id = context.id.clone();
-            if let Some(stats) = receiver.config.start(outputs, context, &mut receivers)? {
-                scrapes.push((id, stats));
-            }
+            let is_fed = |signal: &Signal| outputs.of(*signal).is_some();
+            let signals = Signal::ALL.into_iter().filter(is_fed).collect();
+            let scrapes = receiver.config.start(outputs, context, &mut receivers)?;
+            watched.push(WatchedReceiver {
+                id,
+                signals,
+                stats,
+                scrapes,
+            });
         }
         let watched = Watched {
             started: clock::monotonic(),
             budget: self.budget.clone(),
-            receivers: counted,
-            scrapes,
+            receivers: watched,
             pipelines: self.pipelines.iter().map(Built::watched).collect(),
         };
         self.serve(Arc::new(watched)).await?;

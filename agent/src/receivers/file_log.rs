@@ -172,14 +172,6 @@ impl Default for Config {
 }
 
 impl Check for Config {
-    fn extensions(&self) -> Vec<ExtensionUse> {
-        let used = |id: &ComponentId| ExtensionUse {
-            key_path: "storage".to_owned(),
-            id: id.clone(),
-        };
-        self.storage.iter().map(used).collect()
-    }
-
     fn check(&self) -> Result<(), Problem> {
         if self.include.is_empty() {
             return Err(Problem::at(
