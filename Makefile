@@ -1,0 +1,71 @@
+# Everything a contributor runs. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+RELEASE := $(TARGET_DIR)/release/skybridge
+SETUP := tests/peers/setup
+
+# End-to-end tests drive a program close to the released one, without minutes of fat LTO a change.
+E2E_BINARY := $(TARGET_DIR)/quick/skybridge
+
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## The release binary, target/release/skybridge
+	$(SETUP) build
+	cargo build --locked --release --package agent
+
+.PHONY: demo
+demo: build ## An agent and a collector on this machine's real telemetry; Ctrl-C stops
+	exec $(RELEASE) demo
+
+.PHONY: test
+test: setup lint unit tidy e2e infra ## Everything that must pass before a change lands
+
+.PHONY: bench
+bench: build ## Figures of the whole program, as in tests/benches/RESULTS.md
+	cargo run --locked --release --package tests --bin bench -- $(RELEASE)
+
+.PHONY: setup
+setup: ## Installs by name what building and testing need
+	$(SETUP) all
+
+.PHONY: fmt
+fmt: ## Formats all sources
+	cargo fmt --all
+
+.PHONY: clean
+clean: ## Removes what was built; the cache of test peers stays
+	cargo clean
+
+# The parts of `make test`, each runnable alone.
+
+.PHONY: lint
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$$($(SETUP) where)/cargo-deny --log-level error check bans licenses sources
+
+.PHONY: unit
+unit:
+	cargo test --locked --workspace --exclude tests
+	cargo test --locked --package tests --lib --bins
+
+.PHONY: tidy
+tidy:
+	cargo test --locked --package tests --test tidy
+
+.PHONY: e2e
+e2e:
+	cargo build --locked --profile quick --package agent
+	SKYBRIDGE_BIN=$(E2E_BINARY) cargo test --locked --package tests --test e2e -- $(E2E)
+
+.PHONY: infra
+infra:
+	@if [ -e infra/Makefile ]; then $(MAKE) -C infra test; fi
