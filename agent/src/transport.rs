@@ -1,1 +1,10 @@
-//! gRPC and HTTP over TCP and TLS, as option blocks and connections that components share.
+//! Bytes to and from other programs: addresses, TLS, compression, HTTP and gRPC framing.
+//!
+//! Nothing here knows what telemetry is. Components describe what they want with settings and get
+//! plain futures back; nothing here retries, and nothing sleeps.
+
+pub(crate) mod compression;
+pub(crate) mod dial;
+pub(crate) mod endpoint;
+pub(crate) mod http;
+pub(crate) mod tls;

@@ -5,6 +5,20 @@
 //!
 //! This crate must never do I/O, never know a component, and never allocate while it walks.
 
+#![deny(clippy::indexing_slicing)]
+
+mod base64;
+pub mod common;
+pub mod logs;
+pub mod metrics;
 pub mod signal;
+pub mod traces;
+pub mod wire;
+pub mod write;
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod oracle;
 
 pub use signal::Signal;
