@@ -90,6 +90,13 @@ impl Budget {
         }
     }
 
+    /// Takes `bytes` if they are free and nothing otherwise; for what must go on even when the
+    /// budget is used up, because it is what empties it, and is bounded in another way.
+    #[must_use]
+    pub fn charge_if_free(&self, bytes: usize) -> Charge {
+        self.try_charge(bytes).unwrap_or_else(|| self.held(0))
+    }
+
     fn held(&self, bytes: usize) -> Charge {
         Charge {
             held: Arc::new(Held {
