@@ -104,6 +104,9 @@ async fn lines_of_log_files_are_equal_in_victoria_logs_by_loki_push_and_by_otlp(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_back_end_delays_no_other_and_gets_everything_later() {
     let mut lab = Lab::start().await;
+    for tenant in [BY_LOKI_PUSH, BY_OTLP] {
+        lab.victoria_holds(tenant, &lines_of(&machine_log())).await;
+    }
     lab.victoria.stop();
     lab.prometheus3.stop();
     lab.append_lines(0..NUMBERS);
@@ -292,7 +295,9 @@ fn machine_log() -> PathBuf {
 
 fn lines_of(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).expect("a log file");
-    text.lines().map(str::to_owned).collect()
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// Scenario: node_exporter is read, then the agent scrapes, then node_exporter is read again.

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tests::client::Http;
 use tests::ports::Port;
@@ -13,6 +14,7 @@ use tests::process::Process;
 use tests::wait::eventually;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A peer's program.
 pub(crate) fn peer(path: &str) -> PathBuf {
@@ -106,8 +108,9 @@ impl Prometheus {
         is_ready(&self.port.url("/-/ready")).await;
     }
 
+    /// Stops it in order, so that what it acknowledged is there when it runs again.
     pub(crate) fn stop(&mut self) {
-        self.process = None;
+        stop(self.process.take());
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -181,8 +184,9 @@ impl VictoriaLogs {
         is_ready(&self.port.url("/health")).await;
     }
 
+    /// Stops it in order, so that what it acknowledged is there when it runs again.
     pub(crate) fn stop(&mut self) {
-        self.process = None;
+        stop(self.process.take());
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -255,6 +259,12 @@ impl NodeExporter {
             .expect("metrics");
         metrics
     }
+}
+
+fn stop(process: Option<Process>) {
+    let mut process = process.expect("a running peer");
+    process.signal(Signal::TERM);
+    process.wait(STOPPED_WITHIN);
 }
 
 async fn is_ready(url: &str) {
