@@ -160,6 +160,20 @@ async fn promtool_has_nothing_to_say_about_the_pull_endpoint_and_own_metrics() {
     }
 }
 
+/// What promtool may say: these names are given by the OpenTelemetry Collector, whose dashboards
+/// ask for them. Its default endpoint has no `_total`, and two of its host metrics end in `count`.
+const GIVEN_NAMES: [(&str, &str); 3] = [
+    ("otelcol_", "counter metrics should have \"_total\" suffix"),
+    (
+        "system_processes_count",
+        "should not have \"_count\" suffix",
+    ),
+    (
+        "system_cpu_logical_count",
+        "should not have \"_count\" suffix",
+    ),
+];
+
 fn check_metrics(directory: &TempDir, what: &str, text: &str) {
     let file = directory.path().join("exposition.txt");
     fs::write(&file, text).expect("a file");
@@ -169,7 +183,21 @@ fn check_metrics(directory: &TempDir, what: &str, text: &str) {
         .output()
         .expect("promtool");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{what}: {said}\n{text}");
+    let unexpected: Vec<_> = said
+        .lines()
+        .filter(|line| {
+            !GIVEN_NAMES
+                .iter()
+                .any(|(name, complaint)| line.starts_with(name) && line.ends_with(complaint))
+        })
+        .collect();
+    assert!(unexpected.is_empty(), "{what}: {unexpected:#?}\n{text}");
+    // 3: it said something, and all of it was expected.
+    assert!(
+        matches!(output.status.code(), Some(0 | 3)),
+        "{what}: {}",
+        output.status
+    );
 }
 
 /// Agent, collector and back ends, all running.
