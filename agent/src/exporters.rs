@@ -8,3 +8,4 @@ pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod prometheus;
 pub(crate) mod prometheus_remote_write;
+mod series;

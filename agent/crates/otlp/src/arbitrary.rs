@@ -25,10 +25,22 @@ use opentelemetry_proto::tonic::trace::v1::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use prost::Message;
+
+use crate::Signal;
 
 /// Random bytes to grow a request from.
 pub(crate) fn entropy() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..1500)
+}
+
+/// An encoded request of `signal`.
+pub(crate) fn request(signal: Signal, entropy: &[u8]) -> Vec<u8> {
+    match signal {
+        Signal::Metrics => metrics(entropy).encode_to_vec(),
+        Signal::Logs => logs(entropy).encode_to_vec(),
+        Signal::Traces => traces(entropy).encode_to_vec(),
+    }
 }
 
 pub(crate) fn metrics(entropy: &[u8]) -> ExportMetricsServiceRequest {

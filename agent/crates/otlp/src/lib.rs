@@ -9,10 +9,13 @@
 
 mod base64;
 pub mod common;
+mod levels;
 pub mod logs;
 pub mod metrics;
+mod schema;
 pub mod signal;
 pub mod traces;
+pub mod validate;
 pub mod wire;
 pub mod write;
 
@@ -21,4 +24,6 @@ mod arbitrary;
 #[cfg(test)]
 mod oracle;
 
+pub use levels::count_items;
 pub use signal::Signal;
+pub use validate::{Invalid, Limits, validate};

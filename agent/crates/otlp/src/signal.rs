@@ -37,6 +37,26 @@ impl Signal {
         }
     }
 
+    /// The gRPC method that takes export requests of this signal.
+    #[must_use]
+    pub const fn grpc_method(self) -> &'static str {
+        match self {
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        }
+    }
+
+    /// The HTTP path that takes export requests of this signal, below the base of an endpoint.
+    #[must_use]
+    pub const fn http_path(self) -> &'static str {
+        match self {
+            Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
+            Self::Traces => "/v1/traces",
+        }
+    }
+
     /// Position in [`Signal::ALL`], for arrays with one place a signal.
     #[must_use]
     pub const fn index(self) -> usize {

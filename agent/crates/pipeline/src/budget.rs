@@ -63,14 +63,7 @@ impl Budget {
     /// Takes `bytes`, or `None` when that would pass the limit.
     #[must_use]
     pub fn try_charge(&self, bytes: usize) -> Option<Charge> {
-        let limit = self.inner.limit_bytes;
-        self.inner
-            .used_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|total| *total <= limit)
-            })
-            .ok()?;
-        Some(self.held(bytes))
+        self.inner.take(bytes).then(|| self.held(bytes))
     }
 
     /// Takes `bytes`, waiting until they are free; for readers that can wait, such as of files.
@@ -107,11 +100,43 @@ impl Budget {
     }
 }
 
+impl Inner {
+    /// Counts `bytes` as used, unless that would pass the limit.
+    fn take(&self, bytes: usize) -> bool {
+        self.used_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes)
+                    .filter(|total| *total <= self.limit_bytes)
+            })
+            .is_ok()
+    }
+}
+
 impl Charge {
     /// Bytes held by this charge.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.held.bytes
+    }
+
+    /// Makes this a charge of `bytes`; for a payload whose size shows only while it is read or
+    /// inflated. `false`, and nothing changes, when the budget has no room for the difference or
+    /// when there are clones, whose batches would not know.
+    #[must_use]
+    pub fn try_resize(&mut self, bytes: usize) -> bool {
+        let Some(held) = Arc::get_mut(&mut self.held) else {
+            return false;
+        };
+        if bytes <= held.bytes {
+            held.budget
+                .used_bytes
+                .fetch_sub(held.bytes - bytes, Ordering::Relaxed);
+            held.budget.released.notify_waiters();
+        } else if !held.budget.take(bytes - held.bytes) {
+            return false;
+        }
+        held.bytes = bytes;
+        true
     }
 }
 
@@ -137,6 +162,21 @@ mod tests {
         assert_eq!(budget.used_bytes(), 60);
         assert!(budget.try_charge(41).is_none());
         drop(clone);
+        assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn a_charge_follows_the_size_of_its_payload() {
+        let budget = Budget::new(100);
+        let mut charge = budget.try_charge(10).unwrap();
+        assert!(charge.try_resize(90));
+        assert!(!charge.try_resize(101));
+        assert_eq!((charge.bytes(), budget.used_bytes()), (90, 90));
+        assert!(charge.try_resize(40));
+        assert_eq!(budget.used_bytes(), 40);
+        let clone = charge.clone();
+        assert!(!charge.try_resize(20));
+        drop((charge, clone));
         assert_eq!(budget.used_bytes(), 0);
     }
 

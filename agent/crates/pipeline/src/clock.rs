@@ -1,6 +1,6 @@
 //! The only place that asks the system for the time.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the Unix epoch by the wall clock; 0 when the clock stands before 1970.
 #[must_use]
@@ -16,4 +16,12 @@ pub fn unix_nano() -> u64 {
 #[must_use]
 pub fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// CPU time that this process has used, user and system.
+#[must_use]
+pub fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }

@@ -1,0 +1,48 @@
+//! What this process itself uses.
+
+use pipeline::clock;
+
+/// CPU time and memory of this process.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub(super) struct Usage {
+    /// User and system time in seconds, since the start.
+    pub(super) cpu_seconds: f64,
+    /// Resident memory in bytes; `None` where the kernel does not tell.
+    pub(super) rss_bytes: Option<u64>,
+}
+
+/// Asks the kernel. This process is always in its own `/proc`, whatever root a component reads.
+pub(super) fn usage() -> Usage {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    Usage {
+        cpu_seconds: clock::process_cpu().as_secs_f64(),
+        rss_bytes: rss_bytes(&statm, rustix::param::page_size() as u64),
+    }
+}
+
+/// The second number is resident pages (proc_pid_statm(5)).
+fn rss_bytes(statm: &str, page_size_bytes: u64) -> Option<u64> {
+    let pages: u64 = statm.split(' ').nth(1)?.trim().parse().ok()?;
+    pages.checked_mul(page_size_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_the_second_number_in_pages() {
+        assert_eq!(
+            rss_bytes("2000 500 300 1 0 100 0\n", 4096),
+            Some(500 * 4096)
+        );
+        for statm in ["", "1", "1 x"] {
+            assert_eq!(rss_bytes(statm, 4096), None);
+        }
+    }
+
+    #[test]
+    fn this_process_uses_memory() {
+        assert!(usage().rss_bytes.is_some_and(|bytes| bytes > 100_000));
+    }
+}
