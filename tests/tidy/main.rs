@@ -113,9 +113,11 @@ fn only_the_clock_asks_for_the_time() {
 
 #[test]
 fn every_path_into_proc_and_sys_goes_through_the_root() {
-    forbid(&rust_below("agent/"), &["\"/proc", "\"/sys/"], |path| {
-        path.ends_with("/root.rs")
-    });
+    let mut found = found(&rust_below("agent/"), &["\"/proc", "\"/sys/"]);
+    // What the kernel says of this very process is the same under every root.
+    found.retain(|found| !found.line.contains("\"/proc/self/"));
+    found.retain(|found| !found.place.contains("/root.rs:"));
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
