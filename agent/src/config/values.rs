@@ -7,6 +7,9 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+/// What is printed in place of a secret.
+pub(crate) const REDACTED: &str = "[REDACTED]";
+
 /// A span of time, written as Go writes it: `1h30m`, `200ms`, `0`. A bare number other than 0 is
 /// refused, because its unit would be a guess.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -226,7 +229,7 @@ impl fmt::Debug for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("[REDACTED]")
+        serializer.serialize_str(REDACTED)
     }
 }
 

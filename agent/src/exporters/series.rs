@@ -8,6 +8,8 @@
 //! Nothing here knows how series are sent. The rules are those of the OpenTelemetry specification,
 //! "Prometheus and OpenMetrics compatibility"; where ours differ, the place says why.
 
+pub(crate) mod config;
+pub(crate) mod exemplar;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod identity;
@@ -27,7 +29,7 @@ pub(crate) use self::identity::Key;
 pub(crate) use self::label::{LabelStyle, Labels};
 pub(crate) use self::name::Strategy;
 pub(crate) use self::native::Native;
-pub(crate) use self::translate::Translator;
+pub(crate) use self::translate::{Translator, number};
 
 /// The NaN that ends a series, and must mean nothing else.
 pub(crate) const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;

@@ -8,6 +8,8 @@
 
 mod text;
 
+pub(crate) use text::write_json_str;
+
 use std::fmt;
 use std::marker::PhantomData;
 

@@ -9,11 +9,14 @@
 
 mod base64;
 pub mod common;
+pub mod edit;
 mod levels;
 pub mod logs;
 pub mod metrics;
+pub mod response;
 mod schema;
 pub mod signal;
+pub mod split;
 pub mod traces;
 pub mod validate;
 pub mod wire;
@@ -26,4 +29,5 @@ mod oracle;
 
 pub use levels::count_items;
 pub use signal::Signal;
+pub use split::{Piece, split};
 pub use validate::{Invalid, Limits, validate};
