@@ -56,19 +56,20 @@ lint:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$$($(SETUP) where)/cargo-deny --log-level error check bans licenses sources
 
+# Always the whole workspace: one choice of features, so that no dependency is built twice.
 .PHONY: unit
 unit:
-	cargo test --locked --workspace --exclude tests
-	cargo test --locked --package tests --lib --bins
+	cargo test --locked --workspace --lib --bins
+	cargo test --locked --workspace --doc
 
 .PHONY: tidy
 tidy:
-	cargo test --locked --package tests --test tidy
+	cargo test --locked --workspace --test tidy
 
 .PHONY: e2e
 e2e:
 	cargo build --locked --profile quick --package agent
-	SKYBRIDGE_BIN=$(E2E_BINARY) cargo test --locked --package tests --test e2e -- $(E2E)
+	SKYBRIDGE_BIN=$(E2E_BINARY) cargo test --locked --workspace --test e2e -- $(E2E)
 
 .PHONY: infra
 infra:

@@ -11,6 +11,7 @@
 mod back_ends;
 mod chain;
 mod commands;
+mod demo;
 mod hand_made;
 mod host;
 mod kill;

@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Last bytes of a process's output that a failed test prints.
 const LOG_TAIL_BYTES: usize = 8 * 1024;
@@ -105,7 +105,9 @@ impl Process {
 
     /// Ends the process and everything in its session with SIGKILL.
     pub fn kill(&mut self) {
-        self.signal_group(Signal::KILL);
+        // Once it has been waited for, its id may be somebody else's; its session's is not.
+        let leader_is_ours = self.exited().is_none();
+        kill_session(self.child.id(), leader_is_ours);
         let _ = self.child.wait();
     }
 
@@ -140,19 +142,11 @@ impl Process {
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
-
-    fn signal_group(&self, signal: Signal) {
-        // The group exists once `setsid` has run; before that the process alone is there.
-        let _ = kill_process_group(self.pid(), signal);
-        let _ = kill_process(self.pid(), signal);
-    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.exited().is_none() {
-            self.kill();
-        }
+        self.kill();
         let _ = fs::remove_file(&self.record);
         if std::thread::panicking() {
             let log = self.log();
@@ -187,19 +181,40 @@ fn end_what_killed_runs_left() {
             continue;
         }
         let id = entry.file_name().to_string_lossy().parse().unwrap_or(0);
-        if start_time(id).is_some_and(|start| start == recorded_start)
-            && let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw)
-        {
-            let _ = kill_process_group(pid, Signal::KILL);
-            let _ = kill_process(pid, Signal::KILL);
+        if start_time(id).is_some_and(|start| start == recorded_start) {
+            kill_session(id, true);
         }
         let _ = fs::remove_file(entry.path());
     }
 }
 
-/// Field 22 of `/proc/<id>/stat`: clock ticks from boot to the start of the process.
+/// Ends a process and all that it started, in whatever groups: what is in the session it leads.
+fn kill_session(leader: u32, with_leader: bool) {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    let members = ids.filter(|&id: &u32| {
+        if id == leader {
+            // It may not have come to `setsid` yet.
+            return with_leader;
+        }
+        stat_field(id, 6).is_some_and(|session| session == leader.to_string())
+    });
+    for id in members {
+        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// Clock ticks from boot to the start of the process.
 fn start_time(id: u32) -> Option<String> {
+    stat_field(id, 22)
+}
+
+/// A field of `/proc/<id>/stat`, counted from one as in proc(5), from the third on.
+fn stat_field(id: u32, number: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let after_name = stat.rsplit_once(')')?.1;
-    after_name.split_whitespace().nth(19).map(str::to_owned)
+    let field = after_name.split_whitespace().nth(number - 3);
+    field.map(str::to_owned)
 }
