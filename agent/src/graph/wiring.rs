@@ -20,7 +20,7 @@ use crate::config::blocks::{self, BatchSizer};
 use crate::config::{Component, ComponentId, Pipeline, Settings};
 use crate::receivers::{self, Context, Outputs};
 use crate::telemetry::server::Server;
-use crate::telemetry::{Watched, WatchedPipeline};
+use crate::telemetry::{Watched, WatchedPipeline, WatchedReceiver};
 
 /// Bytes of telemetry held in memory at most, unless `memory_limiter` says less: one request of
 /// the largest size an OTLP server should take, received while another one is sent.
@@ -142,10 +142,7 @@ async fn next_ended(receivers: &mut JoinSet<Ended>) -> Fatal {
 }
 
 impl<'a> Builder<'a> {
-    fn new(
-        settings: &'a Settings<Components>,
-        variable: Variable<'a>,
-    ) -> Self {
+    fn new(settings: &'a Settings<Components>, variable: Variable<'a>) -> Self {
         Self {
             settings,
             variable,
@@ -274,7 +271,12 @@ impl<'a> Builder<'a> {
         if let Some(backend) = self.backends.get(&component.id) {
             return Ok(backend.clone());
         }
-        let backend = Backend::new(&component.id.to_string(), &component.config, &mut self.services).await?;
+        let backend = Backend::new(
+            &component.id.to_string(),
+            &component.config,
+            &mut self.services,
+        )
+        .await?;
         self.backends.insert(component.id.clone(), backend.clone());
         Ok(backend)
     }
@@ -282,35 +284,34 @@ impl<'a> Builder<'a> {
     async fn start_receivers(mut self) -> Result<Graph, Fatal> {
         let mut receivers = JoinSet::new();
         let stop = CancellationToken::new();
-        let mut counted = Vec::new();
-        let mut scrapes = Vec::new();
-        let used = self
+        let mut watched = Vec::new();
+        for receiver in self
             .settings
             .receivers
             .iter()
-            .filter(|receiver| receiver.is_used);
-        let mut contexts = Vec::new();
-        for receiver in used {
+            .filter(|receiver| receiver.is_used)
+        {
             let context = self.context(receiver, &stop)?;
-            counted.push((context.id.clone(), Arc::clone(&context.stats)));
-            contexts.push((receiver, context));
-        }
-        for (receiver, context) in contexts {
+            let (id, stats) = (context.id.clone(), Arc::clone(&context.stats));
             let outputs = Outputs {
                 metrics: self.inlet(&receiver.id, Signal::Metrics),
                 logs: self.inlet(&receiver.id, Signal::Logs),
                 traces: self.inlet(&receiver.id, Signal::Traces),
             };
-            let id = context.id.clone();
-            if let Some(stats) = receiver.config.start(outputs, context, &mut receivers)? {
-                scrapes.push((id, stats));
-            }
+            let is_fed = |signal: &Signal| outputs.of(*signal).is_some();
+            let signals = Signal::ALL.into_iter().filter(is_fed).collect();
+            let scrapes = receiver.config.start(outputs, context, &mut receivers)?;
+            watched.push(WatchedReceiver {
+                id,
+                signals,
+                stats,
+                scrapes,
+            });
         }
         let watched = Watched {
             started: clock::monotonic(),
             budget: self.budget.clone(),
-            receivers: counted,
-            scrapes,
+            receivers: watched,
             pipelines: self.pipelines.iter().map(Built::watched).collect(),
         };
         self.serve(Arc::new(watched)).await?;

@@ -172,14 +172,6 @@ impl Default for Config {
 }
 
 impl Check for Config {
-    fn extensions(&self) -> Vec<ExtensionUse> {
-        let used = |id: &ComponentId| ExtensionUse {
-            key_path: "storage".to_owned(),
-            id: id.clone(),
-        };
-        self.storage.iter().map(used).collect()
-    }
-
     fn check(&self) -> Result<(), Problem> {
         if self.include.is_empty() {
             return Err(Problem::at(
@@ -191,6 +183,14 @@ impl Check for Config {
         Globs::compile(&self.include, &self.exclude)?;
         self.check_sizes()?;
         self.check_unsupported()
+    }
+
+    fn extensions(&self) -> Vec<ExtensionUse> {
+        let used = |id: &ComponentId| ExtensionUse {
+            key_path: "storage".to_owned(),
+            id: id.clone(),
+        };
+        self.storage.iter().map(used).collect()
     }
 }
 

@@ -5,9 +5,9 @@ use super::Watched;
 /// What keeps the program from being ready, one sentence each; empty when it is.
 pub(crate) fn obstacles(watched: &Watched) -> Vec<String> {
     let mut obstacles = Vec::new();
-    for (id, stats) in &watched.receivers {
-        if !stats.is_started() {
-            obstacles.push(format!("the receiver {id} is still starting"));
+    for receiver in &watched.receivers {
+        if !receiver.stats.is_started() {
+            obstacles.push(format!("the receiver {} is still starting", receiver.id));
         }
     }
     for pipeline in &watched.pipelines {

@@ -36,6 +36,11 @@ pub(crate) fn entropy() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..1500)
 }
 
+/// Bytes for small requests, in which a random change seldom hits the inside of a text.
+pub(crate) fn short_entropy() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..120)
+}
+
 /// An encoded request of `signal`.
 pub(crate) fn request(signal: Signal, entropy: &[u8]) -> Vec<u8> {
     match signal {

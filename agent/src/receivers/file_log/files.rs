@@ -107,10 +107,7 @@ impl Files {
         }
         let mut present = BTreeSet::new();
         let mut newcomers = Vec::new();
-        for path in self.settings.globs.find() {
-            let Ok(metadata) = path.metadata() else {
-                continue;
-            };
+        for (path, metadata) in self.settings.globs.find() {
             let id = FileId::of(&metadata);
             // A file may be found by two names; the first in order stands for it.
             if !present.insert(id) {
@@ -201,6 +198,7 @@ impl Files {
             id,
             path: &path,
             head: &head,
+            head_print: Print::of(&head),
             file: &file,
         };
         if newcomer.is_gzip() {
@@ -214,7 +212,7 @@ impl Files {
         let tracked = Tracked {
             key,
             offset,
-            head: Print::of(&head),
+            head: newcomer.head_print,
             tail: Print::tail(&file, offset).unwrap_or_default(),
             size: metadata.size(),
             incomplete_at: None,
@@ -426,9 +424,28 @@ enum Known {
     Copy(Checkpoint),
 }
 
-/// Counts of what had to be changed to become an entry.
+/// Counts of what had to be changed to become an entry. The first of each kind is said.
 #[derive(Clone, Debug, Default)]
 struct Oddities {
     cut_lines: u64,
     replaced_lines: u64,
+}
+
+impl Oddities {
+    fn note_cut(&mut self, path: &Path) {
+        if self.cut_lines == 0 {
+            tracing::warn!(
+                path = %path.display(),
+                "a line is longer than max_log_size and becomes several entries"
+            );
+        }
+        self.cut_lines += 1;
+    }
+
+    fn note_replaced(&mut self, path: &Path) {
+        if self.replaced_lines == 0 {
+            tracing::warn!(path = %path.display(), "bytes of a line are not UTF-8 and are replaced");
+        }
+        self.replaced_lines += 1;
+    }
 }

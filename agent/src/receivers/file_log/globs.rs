@@ -3,6 +3,7 @@
 //! A pattern is walked part by part, so that only directories are listed in which something can
 //! match: `/var/log/pods/*/*/*.log` lists three levels and nothing beside them.
 
+use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
@@ -45,15 +46,15 @@ impl Globs {
         })
     }
 
-    /// Paths of what matches now, each once, sorted. What cannot be listed matches nothing.
-    pub(super) fn find(&self) -> Vec<PathBuf> {
+    /// The files that match now, each path once, sorted. What cannot be listed matches nothing.
+    pub(super) fn find(&self) -> Vec<(PathBuf, Metadata)> {
         let mut found = Vec::new();
         for parts in &self.include {
             walk(PathBuf::new(), parts, &mut found);
         }
-        found.retain(|path| !self.exclude.is_match(path));
-        found.sort_unstable();
-        found.dedup();
+        found.retain(|(path, _)| !self.exclude.is_match(path));
+        found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        found.dedup_by(|(one, _), (other, _)| one == other);
         found
     }
 }
@@ -113,10 +114,12 @@ fn unreadable(key: &str, error: &globset::Error) -> Problem {
     )
 }
 
-fn walk(base: PathBuf, parts: &[Part], found: &mut Vec<PathBuf>) {
+fn walk(base: PathBuf, parts: &[Part], found: &mut Vec<(PathBuf, Metadata)>) {
     let Some((part, rest)) = parts.split_first() else {
-        if base.is_file() {
-            found.push(base);
+        if let Ok(metadata) = base.metadata()
+            && metadata.is_file()
+        {
+            found.push((base, metadata));
         }
         return;
     };
@@ -192,7 +195,7 @@ mod tests {
         globs
             .find()
             .iter()
-            .map(|path| path.strip_prefix(folder.path()).unwrap())
+            .map(|(path, _)| path.strip_prefix(folder.path()).unwrap())
             .map(|path| path.to_str().unwrap().to_owned())
             .collect()
     }

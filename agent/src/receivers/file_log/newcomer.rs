@@ -11,6 +11,7 @@ pub(super) struct Newcomer<'a> {
     pub(super) id: FileId,
     pub(super) path: &'a Path,
     pub(super) head: &'a [u8],
+    pub(super) head_print: Print,
     pub(super) file: &'a File,
 }
 
@@ -58,14 +59,23 @@ impl Newcomer<'_> {
         self.id.is_of(checkpoint) && self.has(checkpoint.tail, checkpoint.offset)
     }
 
-    /// Whether it has the first bytes of a known file and those before its position.
+    /// Whether it has the first bytes of a known file and those before its position. Cheap for
+    /// files that have nothing to do with each other: with thousands of them, each pair is asked.
     pub(super) fn is_copy(&self, known: &Content<'_>, head_len: usize) -> bool {
         let is_long = known.offset >= head_len as u64;
         known.offset > 0
             && known.head.len > 0
+            && self.begins_with(known.head)
             && (is_long || is_named_after(self.path, known.path))
-            && known.head.begins(self.head)
             && self.has(known.tail, known.offset)
+    }
+
+    fn begins_with(&self, head: Print) -> bool {
+        if head.len == self.head_print.len {
+            head == self.head_print
+        } else {
+            head.begins(self.head)
+        }
     }
 
     fn has(&self, tail: Print, offset: u64) -> bool {
@@ -76,16 +86,12 @@ impl Newcomer<'_> {
 /// Whether `path` lies beside `original` and its name begins with the original's name or with
 /// that up to its last dot, as rotation names files.
 pub(super) fn is_named_after(path: &Path, original: &Path) -> bool {
-    let name = |path: &Path| {
-        path.file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-    };
-    let stem = original
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
-    let (Some(name), Some(stem)) = (name(path), stem) else {
+    let (Some(name), Some(stem)) = (path.file_name(), original.file_stem()) else {
         return false;
     };
-    let follows = |rest: &str| rest.starts_with(['.', '-', '_']);
-    path.parent() == original.parent() && name.strip_prefix(&*stem).is_some_and(follows)
+    let rest = name
+        .as_encoded_bytes()
+        .strip_prefix(stem.as_encoded_bytes());
+    path.parent() == original.parent()
+        && rest.is_some_and(|rest| matches!(rest.first(), Some(b'.' | b'-' | b'_')))
 }

@@ -1,6 +1,7 @@
 //! Options of the receiver as they are used.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,15 +29,15 @@ pub(super) struct Settings {
     pub(super) head_len: usize,
     pub(super) flush_period: Option<Duration>,
     pub(super) open_max: usize,
-    pub(super) names: Names,
-    pub(super) attributes: Vec<(String, String)>,
+    names: Names,
+    attributes: Vec<(String, String)>,
     pub(super) resource: Vec<(String, String)>,
     pub(super) state_directory: Option<PathBuf>,
 }
 
 /// Which attributes tell where a line is from.
 #[derive(Copy, Clone, Debug)]
-pub(super) struct Names {
+struct Names {
     name: bool,
     path: bool,
     name_resolved: bool,
@@ -87,34 +88,48 @@ pub(super) fn batch_size_bytes_max(config: &Config) -> usize {
     BATCH_SIZE_BYTES.saturating_add(chunk.saturating_mul(2))
 }
 
-impl Names {
-    /// The attributes of lines of the file at `path`.
-    pub(super) fn texts(self, path: &Path) -> Vec<(&'static str, String)> {
-        let mut texts = Vec::new();
-        let mut add = |is_on: bool, key, text: Option<std::borrow::Cow<'_, str>>| {
-            if is_on && let Some(text) = text {
-                texts.push((key, text.into_owned()));
+impl Settings {
+    /// Attributes of lines of the file at `path`: where they are from, and what the user added.
+    pub(super) fn attributes_of(&self, path: &Path) -> Vec<(&str, String)> {
+        let mut attributes = self.names.attributes(path);
+        for (key, text) in &self.attributes {
+            if attributes.iter().all(|(known, _)| known != key) {
+                attributes.push((key, text.clone()));
             }
+        }
+        attributes
+    }
+}
+
+impl Names {
+    fn attributes(self, path: &Path) -> Vec<(&'static str, String)> {
+        let is_resolved = self.name_resolved || self.path_resolved;
+        let resolved = if is_resolved {
+            std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+        } else {
+            PathBuf::new()
         };
-        let name = |path: &Path| {
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-        };
-        add(self.name, "log.file.name", name(path).map(Into::into));
-        add(self.path, "log.file.path", Some(path.to_string_lossy()));
-        if self.name_resolved || self.path_resolved {
-            let resolved = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            add(
+        [
+            (self.name, "log.file.name", name_of(path)),
+            (self.path, "log.file.path", path.as_os_str()),
+            (
                 self.name_resolved,
                 "log.file.name_resolved",
-                name(&resolved).map(Into::into),
-            );
-            add(
+                name_of(&resolved),
+            ),
+            (
                 self.path_resolved,
                 "log.file.path_resolved",
-                Some(resolved.to_string_lossy()),
-            );
-        }
-        texts
+                resolved.as_os_str(),
+            ),
+        ]
+        .into_iter()
+        .filter(|(is_on, ..)| *is_on)
+        .map(|(_, key, text)| (key, text.to_string_lossy().into_owned()))
+        .collect()
     }
+}
+
+fn name_of(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }

@@ -435,7 +435,11 @@ fn records_tell_where_they_are_from() {
         config.include_file_path = true;
         config.include_file_name_resolved = true;
         config.include_file_path_resolved = true;
-        config.attributes = [("team".to_owned(), "db".to_owned())].into();
+        config.attributes = [
+            ("team".to_owned(), "db".to_owned()),
+            ("log.file.name".to_owned(), "is known better".to_owned()),
+        ]
+        .into();
         config.resource = [("service.name".to_owned(), "pg".to_owned())].into();
     });
     host.append("real", "one\n");
@@ -444,7 +448,6 @@ fn records_tell_where_they_are_from() {
     let read = host.files().read().unwrap();
     let folder = std::fs::canonicalize(host.folder.path()).unwrap();
     let expected = [
-        ("team", "db".to_owned()),
         ("log.file.name", "link.log".to_owned()),
         ("log.file.path", host.path("link.log").display().to_string()),
         ("log.file.name_resolved", "real".to_owned()),
@@ -452,6 +455,7 @@ fn records_tell_where_they_are_from() {
             "log.file.path_resolved",
             folder.join("real").display().to_string(),
         ),
+        ("team", "db".to_owned()),
     ]
     .map(|(key, text)| (key.to_owned(), text));
     assert_eq!(
@@ -692,6 +696,44 @@ async fn a_refused_batch_is_offered_until_it_is_taken() {
     assert_eq!(stats.totals(Signal::Logs), (2_500, 3_000, 0));
 }
 
+/// Scenario: a program writes and rotates at full speed, while the receiver reads and is restarted.
+/// Guarantees: each line comes once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_while_files_are_rotated_at_full_speed() {
+    const LINES: u32 = 20_000;
+    let mut host = Host::new();
+    host.include("*.log*");
+    let folder = host.folder.path().to_owned();
+    let writer = tokio::task::spawn_blocking(move || {
+        let path = folder.join("a.log");
+        for rotation in 0..20 {
+            let mut file = File::create(&path).unwrap();
+            let each = LINES / 20;
+            for line in rotation * each..(rotation + 1) * each {
+                writeln!(file, "line {line} of file 0 end").unwrap();
+            }
+            std::fs::rename(&path, folder.join(format!("a.log.{rotation}"))).unwrap();
+        }
+    });
+    let mut lines = Vec::new();
+    for restart in 1..=3 {
+        let running = Running::start(&host, Sink::new(restart));
+        let missing = LINES as usize - lines.len();
+        let wanted = if restart == 3 {
+            missing
+        } else {
+            missing.min(1)
+        };
+        running.until(|r| r.sink.lines().len() >= wanted).await;
+        lines.extend(running.stop().await.0.lines());
+    }
+    writer.await.unwrap();
+    let mut numbers: Vec<usize> = lines.iter().map(|line| number(line)).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers.len(), LINES as usize);
+    assert!(numbers.iter().enumerate().all(|(at, number)| at == *number));
+}
+
 /// Scenario: the pipeline refuses for ever, the receiver is stopped and started again.
 /// Guarantees: it stops at once, and the lines come at the next start.
 #[tokio::test]
@@ -765,6 +807,12 @@ fn what_is_not_supported_is_told() {
         "operators": [],
     }));
     assert_eq!(full.check(), Ok(()));
+    let used = full.extensions();
+    assert_eq!(used.len(), 1);
+    assert_eq!(
+        (&*used[0].key_path, used[0].id.to_string()),
+        ("storage", "file_storage".to_owned())
+    );
 }
 
 #[test]

@@ -241,6 +241,27 @@ async fn what_is_too_large_is_cut_in_halves_until_it_fits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn later_requests_keep_to_the_size_that_the_back_end_took() {
+    let refusals = Arc::new(AtomicU32::new(0));
+    let back_end = BackEnd::new({
+        let refusals = Arc::clone(&refusals);
+        move |items| match items.len() * 8 {
+            0..=100_000 => Ok(Exported::default()),
+            _ => {
+                refusals.fetch_add(1, Ordering::Relaxed);
+                Err(ExportError::TooLarge {
+                    message: "413".to_owned(),
+                })
+            }
+        }
+    });
+    let records = (0..100).map(|_| (0..5_000).collect());
+    let account = drain(records, &back_end, ordered()).await;
+    assert_eq!(account.tally.delivered, 500_000);
+    assert!(refusals.load(Ordering::Relaxed) < 60, "{refusals:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_single_item_that_is_too_large_is_rejected_and_counted() {
     let back_end = BackEnd::new(|items| match items.contains(&13) {
         false => Ok(Exported::default()),

@@ -1,13 +1,12 @@
 //! Reading batches from the files that have something to read.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use bytes::Bytes;
-use otlp::write::{AttributeValue, LogRecordFields};
+use otlp::write::{AttributeValue, LogRecordFields, LogsWriter};
 use pipeline::clock;
 
 use super::super::Encoding;
@@ -147,13 +146,17 @@ impl Files {
         let Some(tracked) = self.tracked.get(&id) else {
             return 0;
         };
-        let names = self.settings.names.texts(&tracked.path);
-        let mut attributes: Vec<(&str, AttributeValue<'_>)> = Vec::new();
-        let own = &self.settings.attributes;
-        attributes.extend(own.iter().map(|(key, text)| (key.as_str(), text.into())));
-        attributes.extend(names.iter().map(|(key, text)| (*key, text.into())));
+        let encoding = self.settings.encoding;
+        let texts = self.settings.attributes_of(&tracked.path);
+        let attributes: Vec<(&str, AttributeValue<'_>)> = texts
+            .iter()
+            .map(|(key, text)| (*key, AttributeValue::Str(text)))
+            .collect();
         let mut consumed = 0;
-        if tracked.offset == 0 && self.buffer.starts_with(BYTE_ORDER_MARK) {
+        if encoding == Encoding::Utf8
+            && tracked.offset == 0
+            && self.buffer.starts_with(BYTE_ORDER_MARK)
+        {
             consumed = BYTE_ORDER_MARK.len();
         }
         while self.writer.items() < BATCH_LINES && self.writer.size_bytes() < BATCH_SIZE_BYTES {
@@ -162,25 +165,15 @@ impl Files {
                 break;
             };
             consumed += piece.consumed;
-            self.oddities.cut_lines += u64::from(piece.is_cut);
+            if piece.is_cut {
+                self.oddities.note_cut(&tracked.path);
+            }
             if piece.text.is_empty() {
                 continue;
             }
-            let (text, is_replaced) = match self.settings.encoding {
-                Encoding::Utf8 => lines::text(piece.text),
-                Encoding::Nop => (Cow::Borrowed(""), false),
-            };
-            self.oddities.replaced_lines += u64::from(is_replaced);
-            let body = match self.settings.encoding {
-                Encoding::Utf8 => AttributeValue::Str(&text),
-                Encoding::Nop => AttributeValue::Bytes(piece.text),
-            };
-            self.writer.record(&LogRecordFields {
-                observed_ns: clock::unix_nano(),
-                body,
-                attributes: &attributes,
-                ..LogRecordFields::default()
-            });
+            if write_entry(&mut self.writer, encoding, piece.text, &attributes) {
+                self.oddities.note_replaced(&tracked.path);
+            }
         }
         consumed
     }
@@ -211,6 +204,34 @@ impl Files {
         if error.kind() != io::ErrorKind::NotFound && !tracked.is_failing {
             tracked.is_failing = true;
             tracing::warn!(path = %tracked.path.display(), %error, "this file cannot be read");
+        }
+    }
+}
+
+/// Adds a record; true when some of `text` was not UTF-8 and was replaced.
+fn write_entry(
+    writer: &mut LogsWriter,
+    encoding: Encoding,
+    text: &[u8],
+    attributes: &[(&str, AttributeValue<'_>)],
+) -> bool {
+    let mut write = |body| {
+        writer.record(&LogRecordFields {
+            observed_ns: clock::unix_nano(),
+            body,
+            attributes,
+            ..LogRecordFields::default()
+        });
+    };
+    match encoding {
+        Encoding::Utf8 => {
+            let (text, is_replaced) = lines::text(text);
+            write(AttributeValue::Str(&text));
+            is_replaced
+        }
+        Encoding::Nop => {
+            write(AttributeValue::Bytes(text));
+            false
         }
     }
 }
