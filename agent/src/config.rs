@@ -37,6 +37,8 @@ pub(crate) use print::{Mode as PrintMode, to_yaml};
 pub(crate) use sources::{Arguments, Process, SCHEMES, World};
 pub(crate) use telemetry::{LogEncoding, LogLevel, Logs, Telemetry};
 pub(crate) use tree::Node;
+#[cfg(test)]
+pub(crate) use tree::node;
 
 /// What a config struct checks beyond the types of its fields, once, before anything starts, and
 /// what it needs of the world around it.
