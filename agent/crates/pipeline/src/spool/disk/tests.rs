@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::faults::Operation;
 use super::*;
 use crate::fake::{ample, assert_balanced, batch, cursor, numbers};
 use crate::spool::{Cursor, OnFull, Spool, SpoolSettings, Storage};
 use crate::stats::{SpoolStats, Tally};
-use crate::{BatchSettings, Origin};
+use crate::{Batch, BatchSettings, Origin, Refused};
 
 mod model;
 
