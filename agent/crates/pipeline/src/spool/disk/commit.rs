@@ -71,7 +71,10 @@ impl Disk {
     fn write_until_idle(&self, spool: &Inner) {
         let _writing = Writing(self);
         while let Some(group) = self.next_group() {
-            self.commit(spool, group);
+            let has_begun_segment = self.commit(spool, group);
+            if has_begun_segment {
+                self.give_back_space(spool);
+            }
         }
         self.idle.notify_waiters();
     }
@@ -95,8 +98,8 @@ impl Disk {
         Some(group)
     }
 
-    /// Writes and syncs a group, and answers all who wait for it.
-    fn commit(&self, spool: &Inner, group: Vec<Pending>) {
+    /// Writes and syncs a group, and answers all who wait for it. Tells whether a segment was begun.
+    fn commit(&self, spool: &Inner, group: Vec<Pending>) -> bool {
         let mut writer = locked(&self.writer);
         let unix_nano = spool.clock.unix_nano();
         let mut head = spool.lock().head;
@@ -128,11 +131,13 @@ impl Disk {
         drop(writer);
         spool.arrived.notify_waiters();
         spool.freed.notify_waiters();
-        let verdict = written.map_err(|error| storage_failure(&error));
+        let has_begun_segment = written.as_ref().is_ok_and(|begun| *begun);
+        let verdict = written.map(drop).map_err(|error| storage_failure(&error));
         for answer in answers {
             // A sender that went away wants no answer.
             let _ = answer.send(verdict.clone());
         }
+        has_begun_segment
     }
 
     fn write(
@@ -142,18 +147,19 @@ impl Disk {
         head: Mark,
         records: &[Record],
         unix_nano: u64,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let written = writer
             .make_ready(&self.files, head, unix_nano)
             .and_then(|begun| {
                 if let Some(segment) = begun {
                     spool.lock().segments.insert(head.position, segment);
                 }
-                writer.append(&self.files, head, records)
+                writer.append(&self.files, head, records)?;
+                Ok(begun.is_some())
             });
         let mut journal = locked(&self.journal);
         match &written {
-            Ok(()) => {
+            Ok(_) => {
                 if journal.stats.write_error.take().is_some() {
                     tracing::info!(pipeline = spool.name, "the spool writes again");
                 }

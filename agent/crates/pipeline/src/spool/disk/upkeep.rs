@@ -46,15 +46,28 @@ impl Disk {
             .lock()
             .window
             .shrink_to(self.window_limit(&spool.budget));
-        match self.save_cursors(spool) {
-            Ok(lowest) => self.release_segments(spool, lowest),
-            Err(error) => tracing::debug!(
-                pipeline = spool.name,
-                %error,
-                "cannot save where the exporters stand; segments are kept until it succeeds"
-            ),
-        }
+        self.give_back_space(spool);
         self.leave_idle_segment(spool);
+    }
+
+    /// Saves the cursors, then removes the segments that nobody needs.
+    pub(super) fn give_back_space(&self, spool: &Inner) {
+        let error = match self.save_cursors(spool) {
+            Ok(lowest) => return self.release_segments(spool, lowest),
+            Err(error) => error,
+        };
+        tracing::debug!(
+            pipeline = spool.name,
+            %error,
+            "cannot save where the exporters stand; it is tried again"
+        );
+        // Only removing segments makes room for cursor files on a full disk. Should the process be
+        // killed before they are saved, a cursor finds that its segment is gone; all in it was
+        // settled, and only the account is wrong about how.
+        if error.kind() == io::ErrorKind::StorageFull {
+            let lowest = spool.lock().lowest().position;
+            self.release_segments(spool, lowest);
+        }
     }
 
     /// Saves the cursors that moved. Returns the position before which, by what is on the medium
