@@ -13,9 +13,12 @@ pub mod disk;
 
 mod activity;
 mod cursor;
+mod lot;
 mod mark;
 mod settled;
 mod state;
+mod track;
+mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,14 +29,15 @@ use tokio::time::Instant;
 pub(crate) use activity::Activity;
 pub use cursor::Cursor;
 pub use disk::{DiskSettings, OpenError};
+pub use lot::Lot;
 pub use mark::{Amount, Mark, RECORD_OVERHEAD_BYTES, Record, Span};
 pub(crate) use state::DROPPED_TOO_OLD;
-pub use state::Lot;
 
 use crate::stats::{CursorStats, SpoolStats};
 use crate::{Batch, Budget, Refused, clock};
 use disk::Disk;
-use state::{State, Track};
+use state::State;
+use track::Track;
 
 /// How often a spool looks after itself: age limits, drain rate, cursor files, finished segments.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);

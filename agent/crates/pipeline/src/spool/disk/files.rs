@@ -137,6 +137,8 @@ impl Files {
 
     /// Replaces `name` by a file with `content`: after a crash there is the old or the new one.
     pub(super) fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Replace)?;
         let temporary = format!("{name}.tmp");
         let mut file = File::create(self.path(&temporary))?;
         file.write_all(content)?;

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::faults::Operation;
 use super::*;
 use crate::fake::{ample, assert_balanced, batch, cursor, numbers};
 use crate::spool::{Cursor, OnFull, Spool, SpoolSettings, Storage};
 use crate::stats::{SpoolStats, Tally};
-use crate::{BatchSettings, Origin};
+use crate::{Batch, BatchSettings, Origin, Refused};
 
 mod model;
 
@@ -145,6 +146,10 @@ async fn try_deliver(cursor: &mut Cursor) -> Option<u64> {
     };
     cursor.settle(lot.span, &tally);
     Some(numbers(&lot.records[0].batch.payload)[0] / 10)
+}
+
+async fn drain_one(spool: &Spool) {
+    deliver(&mut spool.cursor("x").unwrap()).await;
 }
 
 /// Delivers all that is there; tells the numbers of the records.
@@ -616,6 +621,45 @@ async fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_space() {
         let spool = home.open();
         assert_eq!(spool.stats().disk.unwrap().torn_tails, 0);
         assert_eq!(drain(&spool, "x").await, (0..7).collect::<Vec<_>>());
+    }
+}
+
+/// Scenario: the disk is so full that not even a cursor file can be written.
+/// Guarantees: finished segments are removed all the same, or their space would never come back.
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_gets_its_space_back_before_cursors_can_be_saved() {
+    let home = Home::new(&["x"]);
+    let spool = home.open();
+    append(&spool, 0..10).await;
+    let mut cursor = spool.cursor("x").unwrap();
+    for _ in 0..9 {
+        deliver(&mut cursor).await;
+    }
+    faults(&spool).order(Operation::Replace, 1, EIO);
+    tend(&spool).await;
+    assert_eq!(
+        home.segment_names().len(),
+        3,
+        "another failure is no reason"
+    );
+    faults(&spool).order(Operation::Replace, 1, ENOSPC);
+    tend(&spool).await;
+    assert_eq!(home.segment_names().len(), 1);
+    drop(cursor);
+    kill(spool);
+    let spool = home.open();
+    assert_eq!(drain(&spool, "x").await, [8, 9]);
+    assert_balanced(&spool.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_segments_go_when_the_next_one_is_begun() {
+    let home = Home::new(&["x"]);
+    let spool = home.open();
+    for record in 0..40 {
+        append(&spool, record..record + 1).await;
+        drain_one(&spool).await;
+        assert!(home.segment_names().len() <= 2);
     }
 }
 
