@@ -265,14 +265,14 @@ impl Backend {
     /// Makes the exporter called `id`; what has to serve beside it goes to `services`.
     async fn new(id: &str, config: &Exporter, services: &mut Services) -> Result<Self, Fatal> {
         Ok(match config.clone() {
-            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(id, *config)?)),
-            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(id, *config)?)),
+            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(&config)?)),
+            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(&config)?)),
             Exporter::Loki(config) => Self::Loki(Arc::new(loki::Exporter::new(id, *config)?)),
             Exporter::OtlpGrpc(config) => {
-                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(id, *config)?))
+                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(&config)?))
             }
             Exporter::OtlpHttp(config) => {
-                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(id, *config)?))
+                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(&config)?))
             }
             Exporter::Prometheus(config) => {
                 let (exporter, server) = prometheus::Exporter::bind(&config).await?;
