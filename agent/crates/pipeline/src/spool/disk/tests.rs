@@ -12,6 +12,7 @@ use crate::spool::{Cursor, OnFull, Spool, SpoolSettings, Storage};
 use crate::stats::{SpoolStats, Tally};
 use crate::{Batch, BatchSettings, Origin, Refused};
 
+mod havoc;
 mod model;
 
 const ENOSPC: i32 = 28;
