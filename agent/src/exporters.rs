@@ -4,10 +4,13 @@
 pub(crate) mod debug;
 pub(crate) mod file;
 pub(crate) mod loki;
+pub(crate) mod otlp;
 pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod prometheus;
 pub(crate) mod prometheus_remote_write;
+#[cfg(test)]
+mod scripted;
 mod series;
 
 use bytes::Bytes;

@@ -32,6 +32,30 @@ pub(crate) fn encode(bytes: &[u8], out: &mut impl Write) -> fmt::Result {
     Ok(())
 }
 
+/// Appends the bytes that `text` stands for. Takes the standard and the URL-safe alphabet, with
+/// padding or without. Nothing when the text is not base64; what was appended is then to be dropped.
+#[must_use]
+pub(crate) fn decode(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    let digits = text.trim_end_matches('=');
+    if text.len() - digits.len() > 2 {
+        return None;
+    }
+    let mut bits: u32 = 0;
+    let mut count = 0;
+    for char in digits.bytes() {
+        bits = bits << 6 | to_digit(char)?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            let [.., byte] = (bits >> count).to_be_bytes();
+            out.push(byte);
+        }
+    }
+    // One digit alone is no byte, and the bits left over must be zero.
+    let spare = bits & ((1 << count) - 1);
+    (count < 6 && spare == 0).then_some(())
+}
+
 const fn to_char(digit: u8) -> char {
     (match digit {
         0..26 => b'A' + digit,
@@ -42,22 +66,48 @@ const fn to_char(digit: u8) -> char {
     }) as char
 }
 
+fn to_digit(char: u8) -> Option<u32> {
+    Some(u32::from(match char {
+        b'A'..=b'Z' => char - b'A',
+        b'a'..=b'z' => char - b'a' + 26,
+        b'0'..=b'9' => char - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_padded_to_whole_groups() {
-        for (bytes, expected) in [
-            (&b""[..], ""),
-            (b"f", "Zg=="),
-            (b"fo", "Zm8="),
-            (b"foo", "Zm9v"),
-            (b"\xfb\xff\xbf", "+/+/"),
-        ] {
+    fn bytes_of_every_length_read_back() {
+        for len in 0..=255_u8 {
+            let bytes: Vec<u8> = (0..len).map(|byte| byte.wrapping_mul(73)).collect();
             let mut text = String::new();
-            encode(bytes, &mut text).unwrap();
-            assert_eq!(text, expected);
+            encode(&bytes, &mut text).unwrap();
+            for text in [text.as_str(), text.trim_end_matches('=')] {
+                let mut decoded = Vec::new();
+                assert_eq!(decode(text, &mut decoded), Some(()), "{text}");
+                assert_eq!(decoded, bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn both_alphabets_are_read() {
+        for text in ["+/+/", "-_-_"] {
+            let mut decoded = Vec::new();
+            assert_eq!(decode(text, &mut decoded), Some(()));
+            assert_eq!(decoded, [0xfb, 0xff, 0xbf]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_base64_is_refused() {
+        for text in ["A", "AAAAA", "A=A=", "AB", "AA===", "A A=", "\u{e9}A=="] {
+            assert_eq!(decode(text, &mut Vec::new()), None, "{text}");
         }
     }
 }

@@ -6,14 +6,17 @@
 //!
 //! Names and meanings are those of `opentelemetry/proto/common/v1/common.proto`.
 
+mod numbers;
 mod text;
 
-pub(crate) use text::write_json_str;
+pub use numbers::{Doubles, Fixed64s, Varints};
+
+pub(crate) use text::{write_json_double, write_json_str};
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::wire::{Content, Fields, split_fixed64, split_varint};
+use crate::wire::{Content, Fields};
 
 /// The messages of one repeated field, viewed one after the other.
 pub struct Messages<'a, T> {
@@ -335,101 +338,6 @@ impl PartialEq for ArrayValue<'_> {
     }
 }
 
-/// Numbers of a repeated `fixed64` or `sfixed64` field, packed or not.
-#[derive(Copy, Clone, Debug)]
-pub struct Fixed64s<'a> {
-    fields: Fields<'a>,
-    number: u32,
-    packed: &'a [u8],
-}
-
-impl<'a> Fixed64s<'a> {
-    pub(crate) const fn new(bytes: &'a [u8], number: u32) -> Self {
-        Self {
-            fields: Fields::new(bytes),
-            number,
-            packed: &[],
-        }
-    }
-}
-
-impl Iterator for Fixed64s<'_> {
-    type Item = u64;
-
-    #[inline]
-    fn next(&mut self) -> Option<u64> {
-        loop {
-            if let Ok((value, rest)) = split_fixed64(self.packed) {
-                self.packed = rest;
-                return Some(value);
-            }
-            let number = self.number;
-            match self.fields.find(|field| field.number == number)?.content {
-                Content::Len(bytes) => self.packed = bytes,
-                Content::Fixed64(value) => return Some(value),
-                Content::Varint(_) | Content::Fixed32(_) => {}
-            }
-        }
-    }
-}
-
-/// Numbers of a repeated `double` field, packed or not.
-#[derive(Copy, Clone, Debug)]
-pub struct Doubles<'a>(Fixed64s<'a>);
-
-impl<'a> Doubles<'a> {
-    pub(crate) const fn new(bytes: &'a [u8], number: u32) -> Self {
-        Self(Fixed64s::new(bytes, number))
-    }
-}
-
-impl Iterator for Doubles<'_> {
-    type Item = f64;
-
-    #[inline]
-    fn next(&mut self) -> Option<f64> {
-        self.0.next().map(f64::from_bits)
-    }
-}
-
-/// Numbers of a repeated `uint64` field, packed or not.
-#[derive(Copy, Clone, Debug)]
-pub struct Varints<'a> {
-    fields: Fields<'a>,
-    number: u32,
-    packed: &'a [u8],
-}
-
-impl<'a> Varints<'a> {
-    pub(crate) const fn new(bytes: &'a [u8], number: u32) -> Self {
-        Self {
-            fields: Fields::new(bytes),
-            number,
-            packed: &[],
-        }
-    }
-}
-
-impl Iterator for Varints<'_> {
-    type Item = u64;
-
-    #[inline]
-    fn next(&mut self) -> Option<u64> {
-        loop {
-            if let Ok((value, rest)) = split_varint(self.packed) {
-                self.packed = rest;
-                return Some(value);
-            }
-            let number = self.number;
-            match self.fields.find(|field| field.number == number)?.content {
-                Content::Len(bytes) => self.packed = bytes,
-                Content::Varint(value) => return Some(value),
-                Content::Fixed64(_) | Content::Fixed32(_) => {}
-            }
-        }
-    }
-}
-
 /// Where in a message the fields of one number lie, from the first to the last.
 #[derive(Copy, Clone, Debug, Default)]
 pub(crate) struct Run {
@@ -451,10 +359,13 @@ impl Run {
     /// The attributes in field `number` of `message`, all of which are in this run.
     #[inline]
     pub(crate) fn attributes(self, message: &[u8], number: u32) -> Attributes<'_> {
-        Attributes::new(
-            message.get(self.start..self.end).unwrap_or_default(),
-            number,
-        )
+        Attributes::new(self.bytes(message), number)
+    }
+
+    /// The part of `message` that this run covers.
+    #[inline]
+    pub(crate) fn bytes(self, message: &[u8]) -> &[u8] {
+        message.get(self.start..self.end).unwrap_or_default()
     }
 }
 

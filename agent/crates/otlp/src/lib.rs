@@ -10,6 +10,7 @@
 mod base64;
 pub mod common;
 pub mod edit;
+pub mod json;
 mod levels;
 pub mod logs;
 pub mod metrics;

@@ -6,7 +6,7 @@
 use crate::Signal;
 
 /// One more than the largest field number.
-const NUMBERS: usize = 17;
+pub(crate) const NUMBERS: usize = 17;
 
 /// A message: its fields by number.
 #[derive(Debug)]
@@ -37,12 +37,13 @@ pub(crate) struct Field {
     /// Its name in the `.proto` files, which errors show.
     pub(crate) name: &'static str,
     /// Its name in JSON.
-    #[expect(dead_code, reason = "read by the JSON interpreters, which follow")]
     pub(crate) json: &'static str,
     /// Its type.
     pub(crate) kind: Kind,
     /// How often it may occur.
     pub(crate) occurs: Occurs,
+    /// Whether JSON shows it even when it is empty, because readers insist on it.
+    pub(crate) always: bool,
 }
 
 /// How often a field may occur.
@@ -100,6 +101,16 @@ impl Message {
         self.fields.get(number as usize)?.as_ref()
     }
 
+    /// The field with this name in JSON.
+    pub(crate) fn json_field(&self, name: &str) -> Option<&Field> {
+        self.fields().find(|field| field.json == name)
+    }
+
+    /// All fields by rising number.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().flatten()
+    }
+
     #[expect(
         clippy::indexing_slicing,
         reason = "runs in the compiler, where a number that is too large ends the build"
@@ -133,6 +144,7 @@ const fn field(number: u32, name: &'static str, json: &'static str, kind: Kind) 
         json,
         kind,
         occurs: Occurs::Once,
+        always: false,
     }
 }
 
@@ -144,6 +156,11 @@ impl Field {
 
     const fn oneof(mut self) -> Self {
         self.occurs = Occurs::OneOf;
+        self
+    }
+
+    const fn always(mut self) -> Self {
+        self.always = true;
         self
     }
 
@@ -251,10 +268,12 @@ static RESOURCE: Message = Message::new(
 static ENTITY_REF: Message = Message::new(
     Role::Plain,
     &[
-        schema_url(1),
-        word(2, "type", Kind::Str),
-        field(3, "id_keys", "idKeys", Kind::Str).repeated(),
-        field(4, "description_keys", "descriptionKeys", Kind::Str).repeated(),
+        schema_url(1).always(),
+        word(2, "type", Kind::Str).always(),
+        field(3, "id_keys", "idKeys", Kind::Str).repeated().always(),
+        field(4, "description_keys", "descriptionKeys", Kind::Str)
+            .repeated()
+            .always(),
     ],
 );
 
@@ -271,7 +290,7 @@ static SCOPE: Message = Message::new(
 static KEY_VALUE: Message = Message::new(
     Role::KeyValue,
     &[
-        word(1, "key", Kind::Str),
+        word(1, "key", Kind::Str).always(),
         nested(2, "value", "value", &ANY_VALUE),
         field(3, "key_strindex", "keyStrindex", Kind::Int32),
     ],
@@ -297,10 +316,15 @@ static ANY_VALUE: Message = Message::new(
     ],
 );
 
-static ARRAY_VALUE: Message = Message::new(Role::Plain, &[list(1, "values", "values", &ANY_VALUE)]);
+static ARRAY_VALUE: Message = Message::new(
+    Role::Plain,
+    &[list(1, "values", "values", &ANY_VALUE).always()],
+);
 
-static KEY_VALUE_LIST: Message =
-    Message::new(Role::Plain, &[list(1, "values", "values", &KEY_VALUE)]);
+static KEY_VALUE_LIST: Message = Message::new(
+    Role::Plain,
+    &[list(1, "values", "values", &KEY_VALUE).always()],
+);
 
 // Logs.
 

@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Field<'a>> {
         let (field, rest) = split_field(self.rest).ok()?;
         self.rest = rest;
@@ -137,7 +137,7 @@ impl<'a> Iterator for Fields<'a> {
 ///
 /// # Errors
 /// When `bytes` do not start with a whole, well-formed field.
-#[inline]
+#[inline(always)]
 pub fn split_field(bytes: &[u8]) -> Result<(Field<'_>, &[u8]), WireError> {
     let (number, wire_type, rest) = split_tag(bytes)?;
     let (content, rest) = match wire_type {
@@ -173,7 +173,7 @@ pub fn split_field(bytes: &[u8]) -> Result<(Field<'_>, &[u8]), WireError> {
 ///
 /// # Errors
 /// When there is no whole tag, or its field number does not exist.
-#[inline]
+#[inline(always)]
 pub fn split_tag(bytes: &[u8]) -> Result<(u32, u8, &[u8]), WireError> {
     let (tag, rest) = split_varint(bytes)?;
     let tag = u32::try_from(tag).map_err(|_| WireError::Number)?;
@@ -189,7 +189,7 @@ pub fn split_tag(bytes: &[u8]) -> Result<(u32, u8, &[u8]), WireError> {
 ///
 /// # Errors
 /// When the bytes end inside it, or it has more than 64 bits.
-#[inline]
+#[inline(always)]
 pub fn split_varint(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
     match bytes {
         [low, rest @ ..] if *low < 0x80 => Ok((u64::from(*low), rest)),
@@ -222,7 +222,7 @@ fn split_long_varint(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
 ///
 /// # Errors
 /// When there are fewer than eight.
-#[inline]
+#[inline(always)]
 pub fn split_fixed64(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
     let (value, rest) = bytes.split_first_chunk().ok_or(WireError::Truncated)?;
     Ok((u64::from_le_bytes(*value), rest))
@@ -232,7 +232,7 @@ pub fn split_fixed64(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
 ///
 /// # Errors
 /// When there are fewer than four.
-#[inline]
+#[inline(always)]
 pub fn split_fixed32(bytes: &[u8]) -> Result<(u32, &[u8]), WireError> {
     let (value, rest) = bytes.split_first_chunk().ok_or(WireError::Truncated)?;
     Ok((u32::from_le_bytes(*value), rest))
@@ -242,11 +242,23 @@ pub fn split_fixed32(bytes: &[u8]) -> Result<(u32, &[u8]), WireError> {
 ///
 /// # Errors
 /// When there is no whole length, or fewer bytes than it says.
-#[inline]
+#[inline(always)]
 pub fn split_len(bytes: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
     let (len, rest) = split_varint(bytes)?;
     let len = usize::try_from(len).map_err(|_| WireError::Length)?;
     rest.split_at_checked(len).ok_or(WireError::Length)
+}
+
+/// Undoes the zigzag encoding of `sint32`.
+#[must_use]
+pub const fn from_zigzag(bits: u32) -> i32 {
+    (bits >> 1).cast_signed() ^ -((bits & 1).cast_signed())
+}
+
+/// The zigzag encoding of `sint32`, which keeps small negative numbers short.
+#[must_use]
+pub const fn to_zigzag(value: i32) -> u32 {
+    ((value << 1) ^ (value >> 31)).cast_unsigned()
 }
 
 /// Bytes that `value` takes as a varint.
@@ -399,6 +411,19 @@ mod tests {
                 out.pop();
                 assert_eq!(split_varint(&out), Err(WireError::Truncated), "{value}");
             }
+        }
+    }
+
+    #[test]
+    fn zigzag_keeps_small_numbers_small() {
+        for (value, bits) in [
+            (0, 0),
+            (-1, 1),
+            (1, 2),
+            (i32::MAX, u32::MAX - 1),
+            (i32::MIN, u32::MAX),
+        ] {
+            assert_eq!((to_zigzag(value), from_zigzag(bits)), (bits, value));
         }
     }
 

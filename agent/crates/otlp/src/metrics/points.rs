@@ -1,7 +1,7 @@
 //! Views of data points.
 
 use crate::common::{Attributes, Doubles, Fixed64s, Messages, Run, Varints, low_32_bits};
-use crate::wire::{Content, Fields};
+use crate::wire::{Content, Fields, from_zigzag};
 
 /// The value of a number point or an exemplar.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
@@ -222,7 +222,7 @@ impl<'a> From<&'a [u8]> for ExponentialHistogramPoint<'a> {
                 (3, Content::Fixed64(value)) => point.time_unix_nano = value,
                 (4, Content::Fixed64(value)) => point.count = value,
                 (5, Content::Fixed64(value)) => point.sum = Some(f64::from_bits(value)),
-                (6, Content::Varint(value)) => point.scale = zigzag(low_32_bits(value)),
+                (6, Content::Varint(value)) => point.scale = from_zigzag(low_32_bits(value)),
                 (7, Content::Fixed64(value)) => point.zero_count = value,
                 (8, Content::Len(value)) => point.positive = Buckets::from(value),
                 (9, Content::Len(value)) => point.negative = Buckets::from(value),
@@ -259,7 +259,7 @@ impl<'a> From<&'a [u8]> for Buckets<'a> {
         let mut buckets = Self { offset: 0, bytes };
         for field in Fields::new(bytes) {
             if let (1, Content::Varint(value)) = (field.number, field.content) {
-                buckets.offset = zigzag(low_32_bits(value));
+                buckets.offset = from_zigzag(low_32_bits(value));
             }
         }
         buckets
@@ -390,9 +390,4 @@ impl<'a> From<&'a [u8]> for Exemplar<'a> {
         exemplar.filtered_attributes = Attributes::within(bytes, 7);
         exemplar
     }
-}
-
-/// Undoes the zigzag encoding of `sint32`.
-const fn zigzag(bits: u32) -> i32 {
-    (bits >> 1).cast_signed() ^ -((bits & 1).cast_signed())
 }

@@ -6,7 +6,7 @@ use super::{
     AttributeValue, Envelopes, ResourceWriter, put_attributes, put_fixed64, put_text, put_uint32,
 };
 use crate::metrics::{Number, Temporality};
-use crate::wire::{close, open, put_fixed64_field, put_varint, put_varint_field};
+use crate::wire::{close, open, put_fixed64_field, put_varint, put_varint_field, to_zigzag};
 
 /// The flag of a point that says: no value was recorded, the series ends here.
 const NO_RECORDED_VALUE: u32 = 1;
@@ -519,7 +519,6 @@ fn put_optional_double(out: &mut Vec<u8>, number: u32, value: Option<f64>) {
 
 fn put_sint32(out: &mut Vec<u8>, number: u32, value: i32) {
     if value != 0 {
-        let zigzag = (value << 1) ^ (value >> 31);
-        put_varint_field(out, number, zigzag.cast_unsigned().into());
+        put_varint_field(out, number, to_zigzag(value).into());
     }
 }
