@@ -237,6 +237,15 @@ impl Spool {
         }
     }
 
+    /// Why the smallest batch would be refused now; `None` where a sender would wait instead.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refused> {
+        match self.inner.room_for(Amount::record(0, 0)) {
+            Err(Full::Refuse(refused)) => Some(refused),
+            Err(Full::Wait) | Ok(_) => None,
+        }
+    }
+
     /// Looks after the spool once a second, for as long as it is polled: age limits of cursors
     /// whose exporter is paused, drain rate, cursor files, finished segments, and memory when the
     /// byte budget is nearly used up.
@@ -369,7 +378,16 @@ impl Inner {
     }
 
     fn try_reserve(self: &Arc<Self>, amount: Amount) -> Result<Reservation, Full> {
-        let mut state = self.lock();
+        self.room_for(amount)?.reserved += amount;
+        Ok(Reservation {
+            spool: Arc::clone(self),
+            amount,
+        })
+    }
+
+    /// The state, when there is room for `amount` in it.
+    fn room_for(&self, amount: Amount) -> Result<MutexGuard<'_, State>, Full> {
+        let state = self.lock();
         if state.is_closed {
             return Err(Full::Refuse(Refused::ShuttingDown));
         }
@@ -382,12 +400,7 @@ impl Inner {
                 }),
             });
         }
-        state.reserved += amount;
-        drop(state);
-        Ok(Reservation {
-            spool: Arc::clone(self),
-            amount,
-        })
+        Ok(state)
     }
 
     fn settle(&self, cursor: usize, span: Span, tally: &crate::stats::Tally) {
