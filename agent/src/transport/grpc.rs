@@ -22,7 +22,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use thiserror::Error;
 
-mod base64;
+pub(crate) mod base64;
 pub(crate) mod channel;
 
 /// The content type of calls and answers.

@@ -28,6 +28,10 @@ use crate::transport::tls::TlsClient;
 pub(crate) const USER_AGENT: &str = concat!("skybridge/", env!("CARGO_PKG_VERSION"));
 /// Most bytes read of a response, as the OTLP specification recommends.
 const RESPONSE_SIZE_BYTES_MAX: usize = 4 << 20;
+/// Longest delay that a peer can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+/// Most of an error body that is shown.
+const EXCERPT_SIZE_BYTES: usize = 300;
 /// Connections that were idle for so long are closed: a tunnel's NAT forgets them soon after.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Dead HTTP/2 connections are found by pings.
@@ -85,6 +89,36 @@ pub(crate) struct Response {
     pub(crate) is_cut: bool,
 }
 
+impl Response {
+    /// When the peer wants to be asked again: seconds or a date, a past date being zero, at most
+    /// [`RETRY_AFTER_MAX`]. `None` when it does not say, or says it in no known way.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        let delay = match text.trim().parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => until(text.trim(), pipeline::clock::unix_nano())?,
+        };
+        Some(delay.min(RETRY_AFTER_MAX))
+    }
+
+    /// The body for a message to people: text, cut to a few lines.
+    pub(crate) fn excerpt(&self) -> String {
+        let start = self.body.get(..EXCERPT_SIZE_BYTES).unwrap_or(&self.body);
+        let text = String::from_utf8_lossy(start);
+        let is_printed = |char: &char| !char.is_control() || *char == ' ';
+        text.trim().chars().filter(is_printed).collect()
+    }
+}
+
+/// Time from now to an HTTP date.
+fn until(date: &str, now_unix_nano: u64) -> Option<Duration> {
+    let date = jiff::fmt::rfc2822::parse(date).ok()?;
+    let unix_nano = u64::try_from(date.timestamp().as_nanosecond()).ok()?;
+    Some(Duration::from_nanos(
+        unix_nano.saturating_sub(now_unix_nano),
+    ))
+}
+
 /// No answer: nothing is known about what the peer did, so trying again is always right.
 #[derive(Clone, Debug, Error)]
 #[error("{attempt} {uri}: {cause}")]
@@ -114,7 +148,8 @@ impl Client {
     /// # Errors
     /// When a certificate cannot be read, or a header cannot be sent.
     pub(crate) fn new(settings: ClientSettings) -> Result<Self, Fatal> {
-        let dialer = Dialer::new(&settings.tls, &[b"h2", b"http/1.1"])?;
+        let tls = Some(&settings.tls).filter(|_| settings.endpoint.is_tls());
+        let dialer = Dialer::new(tls, &[b"h2", b"http/1.1"])?;
         let pool = Pool::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -146,8 +181,22 @@ impl Client {
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
     ) -> Result<Response, TransportError> {
-        let request = self.request(Method::POST, path, headers, body)?;
-        self.send("POST", request).await
+        self.post_to(&self.uri(path)?, headers, body).await
+    }
+
+    /// Sends `body` to `uri`, with the settings of this client. An `https` address takes a client
+    /// whose endpoint is one, too.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub(crate) async fn post_to(
+        &self,
+        uri: &Uri,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+    ) -> Result<Response, TransportError> {
+        self.send("POST", self.request(Method::POST, uri, headers, body))
+            .await
     }
 
     /// Asks for `path` below the endpoint, or for the endpoint itself when `path` is empty.
@@ -159,26 +208,29 @@ impl Client {
         path: &str,
         headers: &[(HeaderName, HeaderValue)],
     ) -> Result<Response, TransportError> {
-        let request = self.request(Method::GET, path, headers, Bytes::new())?;
-        self.send("GET", request).await
+        let uri = self.uri(path)?;
+        self.send(
+            "GET",
+            self.request(Method::GET, &uri, headers, Bytes::new()),
+        )
+        .await
     }
 
     fn request(
         &self,
         method: Method,
-        path: &str,
+        uri: &Uri,
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, TransportError> {
-        let uri = self.uri(path)?;
+    ) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.headers.clone();
         for (name, value) in headers {
             request.headers_mut().insert(name, value.clone());
         }
-        Ok(request)
+        request
     }
 
     fn uri(&self, path: &str) -> Result<Uri, TransportError> {
