@@ -9,6 +9,8 @@ pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod prometheus;
 pub(crate) mod prometheus_remote_write;
+#[cfg(test)]
+mod scripted;
 mod series;
 
 use bytes::Bytes;

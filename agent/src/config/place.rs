@@ -53,9 +53,9 @@ impl Place {
         &self.source
     }
 
-    /// The same place moved `chars` to the right, for a part of a scalar.
-    pub(crate) fn shifted(&self, chars: usize, width: usize) -> Self {
-        Self::new(&self.source, self.line, self.column + chars, width)
+    /// What places are sorted by: file, line, column.
+    pub(crate) fn order(&self) -> (&str, usize, usize) {
+        (&self.source.name, self.line, self.column)
     }
 
     /// The same place in `source`, whose first line has `chars` more before what this place's

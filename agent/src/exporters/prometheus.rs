@@ -29,7 +29,7 @@ use self::store::Store;
 use super::series::config::{ResourceConversion, check_labels, strategy};
 use super::series::{Drops, LabelStyle, Settings, Strategy, Translator};
 use crate::config::values::{ByteSize, Interval};
-use crate::config::{Check, Problem};
+use crate::config::{Check, Listen, Problem};
 use crate::transport::compression::{Encoding, compress};
 use crate::transport::serve::{Listener, ServerSettings};
 use crate::transport::tls::TlsServer;
@@ -101,6 +101,10 @@ impl Check for Config {
         }
         check_labels("const_labels", self.const_labels.keys())?;
         self.tls.as_ref().map_or(Ok(()), |tls| tls.check("tls"))
+    }
+
+    fn listens(&self) -> Vec<Listen> {
+        vec![Listen::tcp("endpoint", self.endpoint.as_str())]
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) use self::identity::Key;
 pub(crate) use self::label::{LabelStyle, Labels};
 pub(crate) use self::name::Strategy;
 pub(crate) use self::native::Native;
-pub(crate) use self::translate::{Translator, number};
+pub(crate) use self::translate::{Translator, millis, number};
 
 /// The NaN that ends a series, and must mean nothing else.
 pub(crate) const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;

@@ -45,6 +45,8 @@ pub(crate) async fn run<O: Output>(
     for (protocol, address) in server.addresses() {
         tracing::info!(receiver = context.id, protocol, %address, "listening");
     }
+    context.stats.set_started();
+    context.stats.set_started();
     server.serve(&config, outputs, context).await;
     Ok(())
 }

@@ -161,7 +161,7 @@ impl Spool {
         let (id, state, disk, newest) = match settings.storage {
             Storage::Memory => (fastrand::u128(..), State::new(settings.cursors), None, now),
             Storage::Disk(disk) => {
-                let opened = Disk::open(disk, settings.cursors, &settings.name, now)?;
+                let opened = Disk::open(disk, settings.cursors, &settings.name, budget)?;
                 let newest = opened.newest_unix_nano;
                 (opened.id, opened.state, Some(opened.disk), newest)
             }
@@ -318,12 +318,23 @@ impl Reservation {
     }
 }
 
+impl Reservation {
+    /// Takes over the promise: whoever has the amount gives it back.
+    fn disarm(mut self) -> Amount {
+        std::mem::take(&mut self.amount)
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.spool.lock();
         state.reserved = state.reserved.less(self.amount);
+        let ends_cursors = state.is_closed;
         drop(state);
         self.spool.freed.notify_waiters();
+        if ends_cursors {
+            self.spool.arrived.notify_waiters();
+        }
     }
 }
 

@@ -200,7 +200,7 @@ const LABELS: u32 = 1;
 const LABEL_NAME: u32 = 1;
 const LABEL_VALUE: u32 = 2;
 
-fn encode_label(name: &str, value: &str, out: &mut Vec<u8>) {
+pub(crate) fn encode_label(name: &str, value: &str, out: &mut Vec<u8>) {
     let size = wire::len_field_size(LABEL_NAME, name.len())
         + wire::len_field_size(LABEL_VALUE, value.len());
     let label = wire::open(out, LABELS, size);

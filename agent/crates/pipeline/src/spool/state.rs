@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::disk::Part;
 use super::mark::{Amount, Mark, Record, Span};
 use super::settled::Settled;
 use super::{CursorSettings, Limits, OnFull};
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(crate) cursors: Vec<Track>,
     /// Where the segments on disk begin; empty for a spool in memory.
     pub(crate) segments: BTreeMap<u64, SegmentStart>,
+    /// Whether records that left the window can be read again.
+    pub(crate) is_on_disk: bool,
     /// What senders were promised and have not yet appended.
     pub(crate) reserved: Amount,
     /// No more appends; cursors end when they reach the head.
@@ -252,6 +255,35 @@ impl State {
             .unwrap_or(self.head)
     }
 
+    /// The part of a segment that begins at `place`; `None` when no segment reaches down to it.
+    pub(crate) fn part_at(&self, place: Mark) -> Option<Part> {
+        let (_, segment) = self.segments.range(..=place.position).next_back()?;
+        Some(Part {
+            segment: segment.mark,
+            place,
+            end: self.segment_after(place.position),
+        })
+    }
+
+    /// Where the first segment behind `position` starts, or the head.
+    pub(crate) fn segment_after(&self, position: u64) -> Mark {
+        self.segments
+            .range(position + 1..)
+            .next()
+            .map_or(self.head, |(_, segment)| segment.mark)
+    }
+
+    /// First positions of the segments that end at or before `position`.
+    pub(crate) fn segments_before(&self, position: u64) -> Vec<u64> {
+        let ends = self.segments.keys().skip(1);
+        self.segments
+            .keys()
+            .zip(ends)
+            .filter(|(_, end)| **end <= position)
+            .map(|(first, _)| *first)
+            .collect()
+    }
+
     /// Settles everything that is left in memory as dropped, and tells how many items that were.
     pub(crate) fn drop_rest(&mut self) -> u64 {
         let head = self.head;
@@ -271,7 +303,7 @@ impl State {
     /// On disk a record that everyone has taken can be read again; in memory it must stay until
     /// everyone has settled it.
     fn needed_from(&self) -> u64 {
-        if self.segments.is_empty() {
+        if !self.is_on_disk {
             return self.lowest().position;
         }
         self.cursors
@@ -434,6 +466,11 @@ impl Window {
     /// The record at `position`.
     pub(crate) fn get(&self, position: u64) -> Option<&Record> {
         at(&self.records, position)?.next()
+    }
+
+    /// Lets go of the oldest records until at most `limit_bytes` are held.
+    pub(crate) fn shrink_to(&mut self, limit_bytes: u64) {
+        while self.bytes > limit_bytes && self.pop() {}
     }
 
     fn push(&mut self, record: Record) {
