@@ -33,10 +33,12 @@ use serde::Serialize;
 pub(crate) use decode::Mistake;
 pub(crate) use diagnostic::{ConfigError, Diagnostic};
 pub(crate) use id::{ComponentId, Kind};
-pub(crate) use print::Mode as PrintMode;
-pub(crate) use sources::{Arguments, Process, World};
-pub(crate) use telemetry::Telemetry;
+pub(crate) use print::{Mode as PrintMode, to_yaml};
+pub(crate) use sources::{Arguments, Process, SCHEMES, World};
+pub(crate) use telemetry::{LogEncoding, LogLevel, Logs, Telemetry};
 pub(crate) use tree::Node;
+#[cfg(test)]
+pub(crate) use tree::node;
 
 /// What a config struct checks beyond the types of its fields, once, before anything starts, and
 /// what it needs of the world around it.
@@ -97,33 +99,21 @@ fn join_keys(key: &str, rest: &str) -> String {
     }
 }
 
-/// An address that a component will listen on.
+/// A TCP address that a component will listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listen {
     /// The key of the address, joined by `::`, inside the component.
     pub(crate) key_path: String,
     /// `host:port`.
     pub(crate) address: String,
-    /// TCP and UDP may share a port.
-    pub(crate) protocol: Protocol,
-}
-
-/// What is spoken on a listening port.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// Connections.
-    Tcp,
-    /// Datagrams.
-    Udp,
 }
 
 impl Listen {
-    /// A TCP port.
+    /// An address and the key that it is written at.
     pub(crate) fn tcp(key_path: impl Into<String>, address: impl Into<String>) -> Self {
         Self {
             key_path: key_path.into(),
             address: address.into(),
-            protocol: Protocol::Tcp,
         }
     }
 }
@@ -182,21 +172,18 @@ pub(crate) struct Type {
     pub(crate) stability: Stability,
 }
 
-/// How settled the options of a component are.
+/// How settled the options of a component are; a level is added when something has earned it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stability {
     /// May change with notice in the change log.
     Beta,
-    /// Changes only with a major version.
-    Stable,
 }
 
 impl Stability {
     /// The level as one word.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Beta => "beta",
-            Self::Stable => "stable",
+            Self::Beta => "Beta",
         }
     }
 }
@@ -288,6 +275,7 @@ pub(crate) fn load<C: Catalog>(
     let mut diagnostics = Vec::new();
     let mut tree = sources::read(arguments, world)?;
     substitute::substitute(&mut tree, world, &mut diagnostics);
+    let mut diagnostics = ConfigError::from_diagnostics(diagnostics)?;
     let model = model::File::read(&tree, &mut diagnostics);
     let settings = check::check::<C>(&model, &mut diagnostics);
     let warnings = ConfigError::from_diagnostics(diagnostics)?;
@@ -299,4 +287,4 @@ pub(crate) fn load<C: Catalog>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ pub(crate) mod otlp;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pipeline::{Budget, Signal};
 use tokio_util::sync::CancellationToken;
@@ -54,9 +54,20 @@ pub(crate) struct Stats {
     accepted: [AtomicU64; 3],
     refused: [AtomicU64; 3],
     failed: [AtomicU64; 3],
+    is_started: AtomicBool,
 }
 
 impl Stats {
+    /// Says that the receiver listens, or has found its files: the program may become ready.
+    pub(crate) fn set_started(&self) {
+        self.is_started.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the receiver has started.
+    pub(crate) fn is_started(&self) -> bool {
+        self.is_started.load(Ordering::Relaxed)
+    }
+
     /// Counts items that every pipeline fed has kept.
     pub(crate) fn count_accepted(&self, signal: Signal, items: u64) {
         self.accepted[signal.index()].fetch_add(items, Ordering::Relaxed);

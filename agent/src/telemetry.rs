@@ -8,7 +8,7 @@
 pub(crate) mod families;
 pub(crate) mod health;
 pub(crate) mod logs;
-mod process;
+pub(crate) mod process;
 pub(crate) mod server;
 
 use std::sync::Arc;
@@ -29,12 +29,23 @@ pub(crate) struct Watched {
     pub(crate) started: Instant,
     /// The process-wide byte budget.
     pub(crate) budget: Budget,
-    /// Receivers by component id.
-    pub(crate) receivers: Vec<(String, Arc<receivers::Stats>)>,
-    /// Scrape loops: component id and counters.
-    pub(crate) scrapes: Vec<(String, Arc<ScrapeStats>)>,
+    /// Receivers that run.
+    pub(crate) receivers: Vec<WatchedReceiver>,
     /// Pipelines.
     pub(crate) pipelines: Vec<WatchedPipeline>,
+}
+
+/// One receiver's counters.
+#[derive(Debug)]
+pub(crate) struct WatchedReceiver {
+    /// Component id.
+    pub(crate) id: String,
+    /// What it feeds pipelines with.
+    pub(crate) signals: Vec<Signal>,
+    /// Its own counters.
+    pub(crate) stats: Arc<receivers::Stats>,
+    /// Counters of its scrape loop, where it scrapes.
+    pub(crate) scrapes: Option<Arc<ScrapeStats>>,
 }
 
 /// One pipeline's counters.
@@ -107,53 +118,71 @@ impl Watched {
     }
 
     fn receivers(&self, families: &mut Families) {
-        for (id, stats) in &self.receivers {
-            for signal in Signal::ALL {
-                let (accepted, refused, failed) = stats.totals(signal);
-                for (what, help, value) in [
-                    ("accepted", "Items kept by every pipeline fed.", accepted),
-                    ("refused", "Items sent back for lack of room.", refused),
-                    ("failed", "Input that could not be read.", failed),
-                ] {
-                    let name = format!("otelcol_receiver_{what}_{}", signal.items_word());
-                    families.counter(&name, help, &[("receiver", id)], number(value));
-                }
+        for receiver in &self.receivers {
+            receiver.write(families);
+            if let Some(scrapes) = &receiver.scrapes {
+                write_scrapes(families, &receiver.id, scrapes);
             }
-        }
-        for (id, stats) in &self.scrapes {
-            let labels = [("receiver", id.as_str())];
-            for (name, help, value) in [
-                (
-                    "otelcol_scraper_scraped_metric_points",
-                    "Points scraped.",
-                    stats.scraped(),
-                ),
-                (
-                    "otelcol_scraper_errored_metric_points",
-                    "Scrapes that failed.",
-                    stats.failed(),
-                ),
-                (
-                    "skybridge_scraper_partial_errors",
-                    "Parts that could not be read while the rest could.",
-                    stats.partial_errors(),
-                ),
-                (
-                    "skybridge_scraper_dropped_points",
-                    "Points dropped because the pipelines were full until the next scrape.",
-                    stats.dropped(),
-                ),
-            ] {
-                families.counter(name, help, &labels, number(value));
-            }
-            families.gauge(
-                "skybridge_scraper_last_duration_seconds",
-                "How long the last scrape took.",
-                &labels,
-                stats.last_duration().as_secs_f64(),
-            );
         }
     }
+}
+
+impl WatchedReceiver {
+    fn write(&self, families: &mut Families) {
+        for signal in &self.signals {
+            let (accepted, refused, failed) = self.totals(*signal);
+            for (what, help, value) in [
+                ("accepted", "Items kept by every pipeline fed.", accepted),
+                ("refused", "Items sent back for lack of room.", refused),
+                ("failed", "Input that could not be read.", failed),
+            ] {
+                let name = format!("otelcol_receiver_{what}_{}", signal.items_word());
+                families.counter(&name, help, &[("receiver", &self.id)], number(value));
+            }
+        }
+    }
+
+    /// A scraper counts in its loop, a listener in its own counters.
+    fn totals(&self, signal: Signal) -> (u64, u64, u64) {
+        match &self.scrapes {
+            Some(scrapes) => (scrapes.scraped(), scrapes.dropped(), scrapes.failed()),
+            None => self.stats.totals(signal),
+        }
+    }
+}
+
+fn write_scrapes(families: &mut Families, id: &str, stats: &ScrapeStats) {
+    let labels = [("receiver", id)];
+    for (name, help, value) in [
+        (
+            "otelcol_scraper_scraped_metric_points",
+            "Points scraped.",
+            stats.scraped(),
+        ),
+        (
+            "otelcol_scraper_errored_metric_points",
+            "Scrapes that failed.",
+            stats.failed(),
+        ),
+        (
+            "skybridge_scraper_partial_errors",
+            "Parts that could not be read while the rest could.",
+            stats.partial_errors(),
+        ),
+        (
+            "skybridge_scraper_dropped_points",
+            "Points dropped because the pipelines were full until the next scrape.",
+            stats.dropped(),
+        ),
+    ] {
+        families.counter(name, help, &labels, number(value));
+    }
+    families.gauge(
+        "skybridge_scraper_last_duration_seconds",
+        "How long the last scrape took.",
+        &labels,
+        stats.last_duration().as_secs_f64(),
+    );
 }
 
 impl WatchedPipeline {

@@ -8,5 +8,7 @@ pub(crate) mod dial;
 pub(crate) mod endpoint;
 pub(crate) mod grpc;
 pub(crate) mod http;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub(crate) mod serve;
 pub(crate) mod tls;

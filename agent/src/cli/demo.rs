@@ -11,6 +11,7 @@ mod summary;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use pipeline::Fatal;
@@ -18,7 +19,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{MissedTickBehavior, interval};
 
 use children::Role;
-pub(crate) use settings::Settings;
+use settings::Settings;
+
+use crate::config::World;
 
 /// How often the summary is shown on a terminal, and in a log.
 const REDRAW: Duration = Duration::from_secs(1);
@@ -31,11 +34,37 @@ const LOG_LINE: Duration = Duration::from_millis(200);
 const READY: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// Runs the demo in the directory and for the time that the user said.
+pub(super) fn start(arguments: super::DemoArguments, world: &dyn World) -> ExitCode {
+    let run_for = arguments.run_for.map(|limit| limit.0);
+    super::run::finish(async {
+        let directory = match arguments.directory {
+            Some(directory) => directory,
+            None => temporary_directory(),
+        };
+        let named = |name| world.variable(name).ok().filter(|url| !url.is_empty());
+        let base = |url: String| url.trim_end_matches('/').to_owned();
+        run(Settings {
+            directory,
+            run_for,
+            prometheus_url: named("PROMETHEUS_URL").map(base),
+            loki_url: named("LOKI_URL").map(base),
+            ports: settings::Ports::pick()?,
+        })
+        .await
+    })
+}
+
+/// A directory that no other demo uses: the process id is unique while this one runs.
+fn temporary_directory() -> PathBuf {
+    std::env::temp_dir().join(format!("skybridge-demo-{}", std::process::id()))
+}
+
 /// Runs until Ctrl-C, SIGTERM, or until `settings.run_for` has passed.
 ///
 /// # Errors
 /// When a child does not start, dies, or does not stop in time; the message names its log.
-pub(crate) async fn run(settings: Settings) -> Result<(), Fatal> {
+async fn run(settings: Settings) -> Result<(), Fatal> {
     std::fs::create_dir_all(&settings.directory).map_err(|error| {
         Fatal::caused(
             format!("cannot create {}", settings.directory.display()),
@@ -66,7 +95,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Fatal> {
 }
 
 async fn stop_requested(run_for: Option<Duration>) -> Result<(), Fatal> {
-    let stop = crate::cli::run::stop_signal();
+    let stop = super::run::stop_signal()?;
     match run_for {
         None => stop.await,
         Some(limit) => tokio::time::timeout(limit, stop).await.unwrap_or(Ok(())),

@@ -13,7 +13,7 @@ use super::values::Interval;
 use super::{Check, ComponentId, ExtensionUse, Problem};
 
 /// Bound of a queue on disk whose size is not written, in bytes.
-const DISK_QUEUE_BYTES: u64 = 1 << 30;
+pub(crate) const DISK_QUEUE_BYTES: u64 = 1 << 30;
 
 /// Bytes in a MiB.
 const MIB: u64 = 1 << 20;
@@ -34,6 +34,10 @@ pub(crate) struct SendingQueue {
     pub(crate) sizer: Sizer,
     /// When full, let the sender wait instead of refusing.
     pub(crate) block_on_overflow: bool,
+    /// What gives way when full: the sender, or what has waited longest. An option of Skybridge
+    /// alone.
+    #[serde(skip_serializing_if = "OnFull::is_refuse")]
+    pub(crate) on_full: OnFull,
     /// Accept a batch only once it is delivered. Not with `storage`.
     pub(crate) wait_for_result: bool,
     /// The `file_storage` extension that keeps the queue on disk.
@@ -42,6 +46,27 @@ pub(crate) struct SendingQueue {
     /// Joins small batches and cuts large ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) batch: Option<BatchBlock>,
+}
+
+/// What gives way when a queue is full.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnFull {
+    /// The sender, who still has the batch and is told when to try again.
+    #[default]
+    Refuse,
+    /// The oldest batches of this exporter, which are lost and counted.
+    DropOldest,
+}
+
+impl OnFull {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_refuse(&self) -> bool {
+        *self == Self::Refuse
+    }
 }
 
 /// What a size counts.
@@ -178,6 +203,8 @@ pub(crate) struct Delivery {
     pub(crate) consumers: u32,
     /// When full, the sender waits instead of being refused.
     pub(crate) waits_when_full: bool,
+    /// When full, the oldest batches are dropped and counted instead.
+    pub(crate) drops_oldest: bool,
     /// A batch is accepted only once it is delivered.
     pub(crate) waits_for_result: bool,
     /// The size of requests; `None` for batches as they come.
@@ -226,6 +253,7 @@ impl Delivery {
             storage: queue.storage.clone().filter(|_| queue.enabled),
             consumers: queue.num_consumers.max(1),
             waits_when_full: queue.block_on_overflow,
+            drops_oldest: queue.on_full == OnFull::DropOldest,
             waits_for_result: queue.wait_for_result || !queue.enabled,
             batch: queue.batch.as_ref().and_then(BatchBlock::batch),
             retry: retry.enabled.then(|| retry.retry()),
@@ -316,6 +344,13 @@ impl Check for SendingQueue {
                 "queue_size",
                 "a queue of size 0 takes nothing",
                 "write 1 or more, or `enabled: false` to do without a queue",
+            ));
+        }
+        if self.block_on_overflow && self.on_full == OnFull::DropOldest {
+            return Err(Problem::at(
+                "on_full",
+                "a full queue cannot both let the sender wait and drop its oldest",
+                "leave out `on_full` or `block_on_overflow`",
             ));
         }
         if self.wait_for_result && self.storage.is_some() {
@@ -428,6 +463,7 @@ impl Default for SendingQueue {
             queue_size: None,
             sizer: Sizer::default(),
             block_on_overflow: false,
+            on_full: OnFull::default(),
             wait_for_result: false,
             storage: None,
             batch: None,

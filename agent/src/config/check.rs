@@ -2,9 +2,10 @@
 
 mod listen;
 
-use super::diagnostic::{Diagnostic, listing, suggestion};
+use super::diagnostic::{Diagnostic, listing, nearest, suggestion};
 use super::id::{ComponentId, Kind};
 use super::model::{Declared, Drawn, File, Reference};
+use super::place::Place;
 use super::upstream;
 use super::{Catalog, Component, Family, Options, Pipeline, Settings, Type};
 
@@ -17,6 +18,7 @@ pub(crate) fn check<C: Catalog>(file: &File, diagnostics: &mut Vec<Diagnostic>) 
         file,
         diagnostics,
         used: vec![false; file.components.len()],
+        known: file.components.iter().map(is_known::<C>).collect(),
         listeners: Listeners::default(),
     };
     let extensions_enabled = checker.enabled_extensions();
@@ -35,8 +37,9 @@ pub(crate) fn check<C: Catalog>(file: &File, diagnostics: &mut Vec<Diagnostic>) 
     };
     checker.connectors();
     checker.telemetry();
+    let conflicts = checker.listeners.conflicts();
+    checker.diagnostics.extend(conflicts);
     checker.unused();
-    checker.diagnostics.extend(checker.listeners.conflicts());
     settings
 }
 
@@ -52,6 +55,8 @@ struct Checker<'a> {
     diagnostics: &'a mut Vec<Diagnostic>,
     /// For each declared component, whether something names it.
     used: Vec<bool>,
+    /// For each declared component, whether there is its type.
+    known: Vec<bool>,
     listeners: Listeners,
 }
 
@@ -76,7 +81,7 @@ impl Checker<'_> {
             (Kind::Receiver, &drawn.receivers),
             (Kind::Exporter, &drawn.exporters),
         ] {
-            if references.is_empty() {
+            if references.is_empty() && drawn.is_whole {
                 self.report(
                     Diagnostic::error(
                         Some(drawn.place.clone()),
@@ -139,20 +144,27 @@ impl Checker<'_> {
 
     /// The component that `reference` means; marks it as used.
     fn resolve(&mut self, kind: Kind, reference: &Reference, path: &str) -> Option<&Declared> {
-        let Some(declared) = self.file.find(kind, &reference.id) else {
-            let diagnostic = self.not_configured(kind, &reference.id, path);
-            self.report(diagnostic.at(&reference.place));
+        let Some(position) = self.file.position(kind, &reference.id) else {
+            if !self.is_told(kind, &reference.id) {
+                let diagnostic = self.not_configured(kind, &reference.id, path);
+                self.report(diagnostic.at(&reference.place));
+            }
             return None;
         };
-        let position = self
-            .file
-            .components
-            .iter()
-            .position(|component| std::ptr::eq(component, declared));
-        if let Some(used) = position.and_then(|at| self.used.get_mut(at)) {
+        if let Some(used) = self.used.get_mut(position) {
             *used = true;
         }
-        Some(declared)
+        self.file.components.get(position)
+    }
+
+    /// Whether the id is that of a component whose own type is misspelt, which is told already.
+    fn is_told(&self, kind: Kind, id: &ComponentId) -> bool {
+        let declared = self.file.components.iter().zip(&self.known);
+        let misspelt: Vec<String> = declared
+            .filter(|(declared, known)| declared.kind == kind && !**known)
+            .map(|(declared, _)| declared.typed.to_string())
+            .collect();
+        nearest(&id.to_string(), misspelt.iter().map(String::as_str)).is_some()
     }
 
     fn not_configured(&self, kind: Kind, id: &ComponentId, path: &str) -> Diagnostic {
@@ -167,13 +179,18 @@ impl Checker<'_> {
             .filter(|other| *other != kind)
             .find(|other| self.file.find(*other, id).is_some())
             .map_or_else(String::new, |other| {
-                format!("`{typed}` is configured as a {other}")
+                format!("`{typed}` is configured as {}", other.with_article())
             });
         let message = format!("{path}: the {kind} `{typed}` is not configured");
         Diagnostic::error(None, message)
             .note(suggestion(&typed, names()))
             .note(elsewhere)
             .note(listing(&format!("configured {}", kind.section()), names()))
+            .note(if self.of_kind(kind).next().is_none() {
+                format!("declare it under `{}`", kind.section())
+            } else {
+                String::new()
+            })
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Declared> {
@@ -295,7 +312,12 @@ impl Checker<'_> {
         }
     }
 
+    /// Warns of what is declared and not used, unless there are errors: a reference that could not
+    /// be read may be the use.
     fn unused(&mut self) {
+        if self.diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
         let file = self.file;
         for (at, declared) in file.components.iter().enumerate() {
             if self.used.get(at).copied().unwrap_or_default() || declared.kind == Kind::Connector {
@@ -315,17 +337,18 @@ impl Checker<'_> {
     }
 }
 
-/// The full key path of a value of a component, and its place: the value's, or that of the nearest
-/// key above it when the value was not written.
-fn locate(declared: &Declared, key_path: &str) -> (String, super::place::Place) {
+/// The full key path of a value of a component, and its place: that of a scalar or a list item, and
+/// otherwise of the nearest key.
+fn locate(declared: &Declared, key_path: &str) -> (String, Place) {
     if key_path.is_empty() {
         return (declared.path(), declared.place.clone());
     }
     let keys: Vec<&str> = key_path.split("::").collect();
     let (node, key_place) = declared.body.find(keys.iter().copied());
-    let is_written = declared.body.has(keys.iter().copied());
+    let is_item = keys.last().is_some_and(|key| key.parse::<usize>().is_ok());
+    let is_written = declared.body.has(keys) && !node.is_null();
     let place = match key_place {
-        Some(_) if is_written && !node.is_null() && node.text().is_some() => &node.place,
+        Some(_) if is_written && (is_item || node.text().is_some()) => &node.place,
         Some(key_place) => key_place,
         None => &declared.place,
     };
@@ -338,6 +361,17 @@ fn hide(declared: &Declared, key_path: &str, message: &str) -> String {
     match (&node.written, node.text()) {
         (Some(written), Some(text)) => super::decode::hidden(message, text, &written.reference),
         _ => message.to_owned(),
+    }
+}
+
+fn is_known<C: Catalog>(declared: &Declared) -> bool {
+    let type_name = &declared.type_name;
+    match declared.kind {
+        Kind::Receiver => find_type::<C::Receiver>(type_name).is_some(),
+        Kind::Processor => find_type::<C::Processor>(type_name).is_some(),
+        Kind::Exporter => find_type::<C::Exporter>(type_name).is_some(),
+        Kind::Extension => find_type::<C::Extension>(type_name).is_some(),
+        Kind::Connector => false,
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Diagnostic {
 }
 
 /// Whether a finding keeps the program from starting.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
     /// Nothing is started.
     Error,
@@ -77,6 +77,10 @@ impl Diagnostic {
         self
     }
 
+    fn order(&self) -> (Severity, Option<(&str, usize, usize)>) {
+        (self.severity, self.place.as_ref().map(Place::order))
+    }
+
     /// Whether this keeps the program from starting.
     pub(crate) fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -105,8 +109,14 @@ impl fmt::Display for Diagnostic {
 }
 
 impl ConfigError {
-    /// The errors among `diagnostics`, if there are any.
-    pub(crate) fn from_diagnostics(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Self> {
+    /// The findings, if none of them is an error.
+    ///
+    /// # Errors
+    /// The same findings otherwise, errors first and each in the order of the file.
+    pub(crate) fn from_diagnostics(
+        mut diagnostics: Vec<Diagnostic>,
+    ) -> Result<Vec<Diagnostic>, Self> {
+        diagnostics.sort_by(|one, other| one.order().cmp(&other.order()));
         if diagnostics.iter().any(Diagnostic::is_error) {
             Err(Self { diagnostics })
         } else {

@@ -51,6 +51,17 @@ impl Kind {
         }
     }
 
+    /// The kind with its article, for a sentence.
+    pub(crate) const fn with_article(self) -> &'static str {
+        match self {
+            Self::Receiver => "a receiver",
+            Self::Processor => "a processor",
+            Self::Exporter => "an exporter",
+            Self::Connector => "a connector",
+            Self::Extension => "an extension",
+        }
+    }
+
     /// The key of the file that holds components of this kind.
     pub(crate) const fn section(self) -> &'static str {
         match self {

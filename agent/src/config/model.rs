@@ -77,6 +77,8 @@ pub(super) struct Drawn {
     pub(super) receivers: Vec<Reference>,
     pub(super) processors: Vec<Reference>,
     pub(super) exporters: Vec<Reference>,
+    /// Whether all of it could be read; when not, a missing list is no news.
+    pub(super) is_whole: bool,
 }
 
 impl File {
@@ -108,17 +110,18 @@ impl File {
 
     /// The component of `kind` that `id` means, under either spelling.
     pub(super) fn find(&self, kind: Kind, id: &ComponentId) -> Option<&Declared> {
-        let of_kind = || {
-            self.components
-                .iter()
-                .filter(move |declared| declared.kind == kind)
+        self.components.get(self.position(kind, id)?)
+    }
+
+    /// Where [`Self::find`] finds it in `components`.
+    pub(super) fn position(&self, kind: Kind, id: &ComponentId) -> Option<usize> {
+        let canonical = id.clone().canonical(kind);
+        let position = |is_meant: &dyn Fn(&Declared) -> bool| {
+            let mut components = self.components.iter();
+            components.position(|declared| declared.kind == kind && is_meant(declared))
         };
-        of_kind()
-            .find(|declared| declared.typed == *id)
-            .or_else(|| {
-                let canonical = id.clone().canonical(kind);
-                of_kind().find(|declared| declared.id == canonical)
-            })
+        position(&|declared| declared.typed == *id)
+            .or_else(|| position(&|declared| declared.id == canonical))
     }
 }
 
@@ -256,7 +259,9 @@ impl Reader<'_> {
             receivers: Vec::new(),
             processors: Vec::new(),
             exporters: Vec::new(),
+            is_whole: true,
         };
+        let told = self.diagnostics.len();
         for list in self.entries(&entry.value, &path) {
             let Some((key, kind)) = PIPELINE_KEYS.iter().find(|(key, _)| *key == list.key) else {
                 self.report(unknown_key(list, &path, PIPELINE_KEYS.map(|(key, _)| key)));
@@ -269,6 +274,7 @@ impl Reader<'_> {
                 _ => drawn.exporters = references,
             }
         }
+        drawn.is_whole = self.diagnostics.len() == told;
         Some(drawn)
     }
 

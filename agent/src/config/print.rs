@@ -6,6 +6,8 @@
 
 mod yaml;
 
+pub(crate) use yaml::write as to_yaml;
+
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -138,16 +140,15 @@ impl Printer<'_> {
         }
         match printed {
             Json::Object(entries) => {
-                let overlaid = entries
-                    .into_iter()
-                    .filter(|(_, value)| !value.is_null())
-                    .map(|(key, value)| {
-                        let below = body
-                            .and_then(|node| node.get(&key))
-                            .map(|entry| &entry.value);
-                        let value = self.overlay(value, below);
-                        (key, value)
-                    });
+                let overlaid = entries.into_iter().filter_map(|(key, value)| {
+                    let written = body.and_then(|node| node.get(&key));
+                    // A null that nobody wrote is an option that is not set.
+                    if value.is_null() && written.is_none() {
+                        return None;
+                    }
+                    let value = self.overlay(value, written.map(|entry| &entry.value));
+                    Some((key, value))
+                });
                 Json::Object(overlaid.collect())
             }
             Json::Array(items) => {

@@ -15,8 +15,8 @@ use super::tree::{self, Entry, Node, Value};
 /// Largest file that is read as configuration, in bytes.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// Ways to name a configuration.
-const SCHEMES: [&str; 3] = ["env", "file", "yaml"];
+/// Ways to name a configuration, in `--config` and in `${...}`.
+pub(crate) const SCHEMES: [&str; 3] = ["env", "file", "yaml"];
 
 /// What the command line says about configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,14 +108,19 @@ fn read_config(config: &str, world: &dyn World) -> Result<Node, Diagnostic> {
         None => file_source(config, world)?,
         Some(("file", path)) => file_source(path, world)?,
         Some(("yaml", text)) => Source {
-            name: "yaml:".to_owned(),
+            name: "--config yaml".to_owned(),
             text: text.to_owned(),
         },
         Some(("env", name)) => Source {
             name: config.to_owned(),
-            text: world
-                .variable(name)
-                .map_err(|error| Diagnostic::error(None, format!("--config {config}: {error}")))?,
+            text: world.variable(name).map_err(|error| {
+                let what = match error {
+                    VarError::NotPresent => "is not set",
+                    VarError::NotUnicode(_) => "does not hold text",
+                };
+                Diagnostic::error(None, format!("the environment variable `{name}` {what}"))
+                    .note(format!("it is named by --config {config}"))
+            })?,
         },
         Some((scheme, _)) => return Err(unknown_scheme(&format!("--config {config}"), scheme)),
     };
@@ -128,15 +133,27 @@ fn read_config(config: &str, world: &dyn World) -> Result<Node, Diagnostic> {
 
 fn file_source(path: &str, world: &dyn World) -> Result<Source, Diagnostic> {
     let text = world.read(Path::new(path)).map_err(|error| {
+        let reason = reason(&error);
         Diagnostic::error(
             None,
-            format!("cannot read the configuration file `{path}`: {error}"),
+            format!("cannot read the configuration file `{path}`: {reason}"),
         )
     })?;
     Ok(Source {
         name: path.to_owned(),
         text,
     })
+}
+
+/// Why a file cannot be read, without the system's error number.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Splits `scheme:rest`. One letter before the colon is no scheme, but a drive.
@@ -164,7 +181,7 @@ pub(super) fn unknown_scheme(what: &str, scheme: &str) -> Diagnostic {
     };
     Diagnostic::error(None, message)
         .note(advice)
-        .note("known are a file path, `file:`, `env:` and `yaml:`")
+        .note("configuration is named by a file path, `file:PATH`, `env:NAME` or `yaml:TEXT`")
 }
 
 /// `a.b.c=value` as the tree that says only that.

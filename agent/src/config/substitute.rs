@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
 use super::place::{Place, Source};
-use super::sources::{World, scheme, unknown_scheme};
+use super::sources::{World, reason, scheme, unknown_scheme};
 use super::tree::{self, Node, Scalar, Value, Written};
 
 /// Deepest chain of references inside references; a deeper one is a circle.
@@ -224,7 +224,7 @@ impl Substitution<'_> {
                 }),
                 Err(error) => Err(Diagnostic::error(
                     Some(place.clone()),
-                    format!("cannot read the file `{rest}`: {error}"),
+                    format!("cannot read the file `{rest}`: {}", reason(&error)),
                 )),
             },
             _ => Err(unknown_scheme(&format!("`${{{reference}}}`"), scheme).at(place)),

@@ -67,14 +67,17 @@ pub(crate) struct Logs {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogLevel {
     /// Everything.
+    #[serde(alias = "DEBUG")]
     Debug,
     /// Changes of state.
     #[default]
+    #[serde(alias = "INFO")]
     Info,
     /// What a person should look at some time.
-    #[serde(alias = "warning")]
+    #[serde(alias = "WARN")]
     Warn,
     /// What a person should look at now.
+    #[serde(alias = "ERROR")]
     Error,
 }
 
@@ -120,13 +123,17 @@ pub(crate) struct Metrics {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum MetricsLevel {
     /// None.
+    #[serde(alias = "None")]
     None,
     /// The few that alerts need.
+    #[serde(alias = "Basic")]
     Basic,
     /// What dashboards show.
     #[default]
+    #[serde(alias = "Normal")]
     Normal,
     /// All.
+    #[serde(alias = "Detailed")]
     Detailed,
 }
 
@@ -364,5 +371,85 @@ impl<'de> Deserialize<'de> for AttributeText {
             }
             _ => Err(de::Error::custom("expected text, a number or a bool")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree::node;
+
+    fn telemetry(yaml: &str) -> Telemetry {
+        let decoded = node(yaml).decode();
+        decoded.unwrap_or_else(|mistake| panic!("{yaml}: {mistake}"))
+    }
+
+    fn addresses(yaml: &str) -> Vec<String> {
+        let listens = telemetry(yaml).metrics_addresses().into_iter();
+        listens.map(|listen| listen.address).collect()
+    }
+
+    #[test]
+    fn own_metrics_are_served_where_the_readers_say() {
+        let reader = |port: u16| {
+            format!("{{ pull: {{ exporter: {{ prometheus: {{ host: '::1', port: {port} }} }} }} }}")
+        };
+        let two = format!("metrics: {{ readers: [{}, {}] }}", reader(1), reader(2));
+        assert_eq!(addresses(""), ["localhost:8888"]);
+        assert_eq!(addresses("metrics: { level: none }"), [""; 0]);
+        assert_eq!(addresses("metrics: { readers: [] }"), [""; 0]);
+        assert_eq!(addresses("metrics: { address: ':9' }"), [":9"]);
+        assert_eq!(addresses(&two), ["[::1]:1", "[::1]:2"]);
+    }
+
+    #[test]
+    fn a_resource_is_written_in_either_form() {
+        let plain = telemetry("resource: { service.name: a, port: 5, host.id: null }").resource;
+        let listed = telemetry(
+            "resource: { schema_url: x, attributes: [{ name: service.name, value: a }, { name: port, \
+             value: 5 }, { name: host.id, value: null }] }",
+        );
+        let value = |name: &str| plain.attributes[name].as_deref();
+        assert_eq!(
+            (value("service.name"), value("port")),
+            (Some("a"), Some("5"))
+        );
+        assert_eq!(value("host.id"), None);
+        assert_eq!(listed.resource.attributes.len(), 3);
+        assert_eq!(listed.resource.attributes["port"], plain.attributes["port"]);
+    }
+
+    #[test]
+    fn levels_are_read_as_the_collector_reads_them() {
+        for level in ["debug", "DEBUG"] {
+            let logs = telemetry(&format!("logs: {{ level: {level} }}")).logs;
+            assert_eq!(logs.level, LogLevel::Debug);
+        }
+        let refused = node("logs: { level: loud }").decode::<Telemetry>();
+        let shown = refused.unwrap_err().into_diagnostic("t", &node("").place);
+        assert!(
+            shown
+                .to_string()
+                .ends_with("choices: debug, error, info, warn"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_named() {
+        let keys = |yaml| -> Vec<_> {
+            telemetry(yaml)
+                .without_effect()
+                .into_iter()
+                .map(|(key, _)| key)
+                .collect()
+        };
+        assert_eq!(keys("traces: { processors: [] }"), ["traces"]);
+        assert_eq!(keys("traces: {}"), [""; 0]);
+        assert_eq!(
+            keys("metrics: { readers: [{ periodic: { interval: 5 } }] }"),
+            ["metrics::readers"]
+        );
+        assert_eq!(keys("logs: { processors: [{}] }"), ["logs::processors"]);
     }
 }

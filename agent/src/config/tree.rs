@@ -476,7 +476,26 @@ fn syntax_error(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
             Some(here),
             format!("the file is nested more than {MAX_DEPTH} levels deep"),
         ),
-        _ => Diagnostic::error(Some(here), format!("not valid YAML: {}", error.info())),
+        ErrorKind::MappingValueNotAllowed => {
+            Diagnostic::error(Some(here), "not valid YAML: a key cannot stand here")
+                .note("does the line before lack its `:`, or is this line indented too far?")
+        }
+        _ => Diagnostic::error(Some(here), format!("not valid YAML: {}", error.info()))
+            .note(advice(source, marker.line())),
+    }
+}
+
+/// What to change where a reference ends a value in braces too early.
+fn advice(source: &Source, line: usize) -> &'static str {
+    let text = source
+        .text
+        .lines()
+        .nth(line.saturating_sub(1))
+        .unwrap_or_default();
+    if text.contains("${") && text.contains(['{', '[']) {
+        "inside braces and brackets, a value with ${...} needs quotes: \"${env:NAME}\""
+    } else {
+        ""
     }
 }
 

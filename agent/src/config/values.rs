@@ -81,7 +81,8 @@ fn unit_ns(unit: &str, text: &str) -> Result<f64, String> {
         }
         other => {
             return Err(format!(
-                "`{other}` in the duration `{text}` is not a unit; the units are ns us ms s m h"
+                "`{}` in the duration `{text}` is not a unit; the units are ns us ms s m h",
+                other.trim()
             ));
         }
     })
@@ -97,7 +98,7 @@ impl fmt::Display for Interval {
             (1_000_000, "ms"),
             (1_000, "us"),
         ] {
-            if ns >= unit_ns && ns % unit_ns == 0 {
+            if ns >= unit_ns && ns.is_multiple_of(unit_ns) {
                 return write!(f, "{}{unit}", ns / unit_ns);
             }
         }
@@ -207,11 +208,6 @@ impl Secret {
     /// The value itself, for the one place that sends it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
-    }
-
-    /// Whether nothing was given.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 

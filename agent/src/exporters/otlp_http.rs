@@ -111,6 +111,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether a zstd payload goes onto the wire as it came.
+    pub(crate) fn forwards_zstd(&self) -> bool {
+        self.compression == Encoding::Zstd && self.encoding == Format::Proto
+    }
+
     /// Where `signal` goes; `None` without an endpoint for it.
     fn endpoint_of(&self, signal: Signal) -> Option<Result<Endpoint, (&'static str, String)>> {
         let (key, own) = match signal {
@@ -189,30 +194,36 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// An exporter without a connection yet; `id` is the component id, for logs.
+    /// An exporter without a connection yet.
     ///
     /// # Errors
     /// When an endpoint, a header or a certificate cannot be used.
-    pub(crate) fn new(id: &str, config: Config) -> Result<Self, Fatal> {
-        if let Some(note) = config.notes() {
-            tracing::info!(exporter = id, "{note}");
-        }
+    pub(crate) fn new(config: &Config) -> Result<Self, Fatal> {
         let endpoints = config
             .endpoints()
             .map_err(|(_, problem)| Fatal::new(problem))?;
-        let first = endpoints.iter().flatten().next().cloned();
-        let mut settings =
-            ClientSettings::new(first.ok_or_else(|| Fatal::new("no endpoint is given"))?);
-        settings.tls = config.tls;
-        settings.headers = config.headers.into_iter().collect();
+        // A client made for an endpoint with TLS speaks without it, too.
+        let first = endpoints
+            .iter()
+            .flatten()
+            .max_by_key(|endpoint| endpoint.is_tls())
+            .cloned();
+        let first = first.ok_or_else(|| Fatal::new("no endpoint is given"))?;
+        let endpoint = first.to_string();
+        if let Some(note) = config.notes() {
+            tracing::info!(endpoint, "{note}");
+        }
+        let mut settings = ClientSettings::new(first);
+        settings.tls = config.tls.clone();
+        settings.headers = config.headers.clone().into_iter().collect();
         settings.timeout = Some(config.timeout.0).filter(|timeout| !timeout.is_zero());
         let level = Some(config.compression_params.level).filter(|level| *level > 0);
         Ok(Self {
             client: Client::new(settings)?,
             uris: endpoints.map(|endpoint| endpoint.map(|endpoint| endpoint.uri().clone())),
             format: config.encoding,
-            compression: Compression::new(id, config.compression, level),
-            remarks: Remarks::new(id),
+            compression: Compression::new(&endpoint, config.compression, level),
+            remarks: Remarks::new(&endpoint),
         })
     }
 

@@ -29,7 +29,7 @@ use self::store::Store;
 use super::series::config::{ResourceConversion, check_labels, strategy};
 use super::series::{Drops, LabelStyle, Settings, Strategy, Translator};
 use crate::config::values::{ByteSize, Interval};
-use crate::config::{Check, Listen, Problem, Protocol};
+use crate::config::{Check, Listen, Problem};
 use crate::transport::compression::{Encoding, compress};
 use crate::transport::serve::{Listener, ServerSettings};
 use crate::transport::tls::TlsServer;
@@ -104,11 +104,7 @@ impl Check for Config {
     }
 
     fn listens(&self) -> Vec<Listen> {
-        vec![Listen {
-            key_path: "endpoint".to_owned(),
-            address: self.endpoint.clone(),
-            protocol: Protocol::Tcp,
-        }]
+        vec![Listen::tcp("endpoint", self.endpoint.as_str())]
     }
 }
 

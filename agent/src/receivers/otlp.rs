@@ -45,6 +45,7 @@ pub(crate) async fn run<O: Output>(
     for (protocol, address) in server.addresses() {
         tracing::info!(receiver = context.id, protocol, %address, "listening");
     }
+    context.stats.set_started();
     server.serve(&config, outputs, context).await;
     Ok(())
 }

@@ -2,6 +2,12 @@
 
 use pipeline::clock;
 
+/// Limits of the own cgroup as a container sees them, version 2 and 1; `max` is no number.
+const CGROUP_LIMITS: [&str; 2] = [
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+];
+
 /// CPU time and memory of this process.
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub(super) struct Usage {
@@ -9,6 +15,17 @@ pub(super) struct Usage {
     pub(super) cpu_seconds: f64,
     /// Resident memory in bytes; `None` where the kernel does not tell.
     pub(super) rss_bytes: Option<u64>,
+}
+
+/// Memory in bytes that this process may use: the limit of its cgroup, else all of the machine's.
+pub(crate) fn memory_limit_bytes() -> u64 {
+    let installed = rustix::system::sysinfo();
+    let machine = u64::from(installed.totalram).saturating_mul(installed.mem_unit.into());
+    CGROUP_LIMITS
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .filter_map(|text| text.trim().parse().ok())
+        .fold(machine, u64::min)
 }
 
 /// Asks the kernel. This process is always in its own `/proc`, whatever root a component reads.
@@ -39,6 +56,11 @@ mod tests {
         for statm in ["", "1", "1 x"] {
             assert_eq!(rss_bytes(statm, 4096), None);
         }
+    }
+
+    #[test]
+    fn a_process_may_use_some_memory() {
+        assert!(memory_limit_bytes() > 1_000_000);
     }
 
     #[test]

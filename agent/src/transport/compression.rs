@@ -217,7 +217,7 @@ impl<R: FnMut(usize) -> bool> Output<R> {
         let believable = compressed_len.saturating_mul(ANNOUNCED_RATIO_MAX);
         let wanted = announced
             .and_then(|size| usize::try_from(size).ok())
-            .unwrap_or(OUTPUT_SIZE_BYTES_MIN.max(compressed_len.saturating_mul(4)))
+            .unwrap_or_else(|| OUTPUT_SIZE_BYTES_MIN.max(compressed_len.saturating_mul(4)))
             .min(believable);
         let ceiling = self.limit_bytes.saturating_add(1);
         self.grow_to(self.plain.len().saturating_add(wanted).min(ceiling))

@@ -46,6 +46,9 @@ pub(crate) enum DialError {
     /// Neither succeeded nor failed in time.
     #[error("no connection within {DIAL_TIMEOUT:?}")]
     Timeout,
+    /// The scheme asks for TLS, and the dialer was made without.
+    #[error("no TLS was set up for this client")]
+    NoTls,
     /// The host of the endpoint cannot stand in a certificate.
     #[error("`{0}` cannot be a name in a certificate")]
     Name(String),
@@ -55,7 +58,7 @@ pub(crate) enum DialError {
 #[derive(Clone)]
 pub(crate) struct Dialer {
     tcp: HttpConnector,
-    tls: Arc<ClientConfig>,
+    tls: Option<Arc<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
 }
 
@@ -66,11 +69,12 @@ impl std::fmt::Debug for Dialer {
 }
 
 impl Dialer {
-    /// A dialer that offers `protocols` where TLS is spoken.
+    /// A dialer that offers `protocols` where TLS is spoken; without settings for TLS it speaks
+    /// none, and the system's authorities are not even read.
     ///
     /// # Errors
     /// When a certificate cannot be read or used.
-    pub(crate) fn new(tls: &TlsClient, protocols: &[&[u8]]) -> Result<Self, Fatal> {
+    pub(crate) fn new(tls: Option<&TlsClient>, protocols: &[&[u8]]) -> Result<Self, Fatal> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -78,14 +82,13 @@ impl Dialer {
         tcp.set_tcp_user_timeout(Some(USER_TIMEOUT));
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
         let server_name = tls
-            .server_name_override
-            .clone()
+            .and_then(|tls| tls.server_name_override.clone())
             .map(ServerName::try_from)
             .transpose()
             .map_err(|error| Fatal::caused("server_name_override is not a host name", error))?;
         Ok(Self {
             tcp,
-            tls: tls.settings(protocols)?,
+            tls: tls.map(|tls| tls.settings(protocols)).transpose()?,
             server_name,
         })
     }
@@ -103,11 +106,12 @@ impl Dialer {
             if uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
                 return Ok(Stream::Plain(tcp));
             }
+            let tls = self.tls.ok_or(DialError::NoTls)?;
             let name = match self.server_name {
                 Some(name) => name,
                 None => certificate_name(&uri)?,
             };
-            let tls = TlsConnector::from(self.tls).connect(name, tcp).await;
+            let tls = TlsConnector::from(tls).connect(name, tcp).await;
             Ok(Stream::Tls(Box::new(tls.map_err(DialError::Tls)?.into())))
         });
         dialed.await.unwrap_or(Err(DialError::Timeout))

@@ -148,7 +148,8 @@ impl Client {
     /// # Errors
     /// When a certificate cannot be read, or a header cannot be sent.
     pub(crate) fn new(settings: ClientSettings) -> Result<Self, Fatal> {
-        let dialer = Dialer::new(&settings.tls, &[b"h2", b"http/1.1"])?;
+        let tls = Some(&settings.tls).filter(|_| settings.endpoint.is_tls());
+        let dialer = Dialer::new(tls, &[b"h2", b"http/1.1"])?;
         let pool = Pool::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -183,7 +184,8 @@ impl Client {
         self.post_to(&self.uri(path)?, headers, body).await
     }
 
-    /// Sends `body` to `uri`, with the settings of this client.
+    /// Sends `body` to `uri`, with the settings of this client. An `https` address takes a client
+    /// whose endpoint is one, too.
     ///
     /// # Errors
     /// As [`Client::post`].

@@ -28,10 +28,17 @@ use proptest::prelude::*;
 use prost::Message;
 
 use crate::Signal;
+use crate::schema::{self, Kind};
+use crate::wire::{Content, Fields, close, open, put_len_field};
 
 /// Random bytes to grow a request from.
 pub(crate) fn entropy() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..1500)
+}
+
+/// Bytes for small requests, in which a random change seldom hits the inside of a text.
+pub(crate) fn short_entropy() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..120)
 }
 
 /// An encoded request of `signal`.
@@ -43,24 +50,86 @@ pub(crate) fn request(signal: Signal, entropy: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Number of a field that OTLP does not have.
+const UNKNOWN: u32 = 1000;
+
+/// The request with an unknown field at the end of each message in it.
+pub(crate) fn with_unknown_fields(signal: Signal, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    add_unknown_field(schema::request(signal), bytes, &mut out);
+    out
+}
+
+fn add_unknown_field(message: &schema::Message, bytes: &[u8], out: &mut Vec<u8>) {
+    for field in Fields::new(bytes) {
+        match (
+            message.field(field.number).map(|field| field.kind),
+            field.content,
+        ) {
+            (Some(Kind::Message(inner)), Content::Len(content)) => {
+                let nested = open(out, field.number, content.len());
+                add_unknown_field(inner, content, out);
+                close(out, nested);
+            }
+            _ => out.extend_from_slice(field.raw),
+        }
+    }
+    put_len_field(out, UNKNOWN, b"unknown");
+}
+
+/// How many unknown fields there are in all messages of the request.
+pub(crate) fn count_unknown_fields(signal: Signal, bytes: &[u8]) -> usize {
+    fn count(message: &schema::Message, bytes: &[u8]) -> usize {
+        Fields::new(bytes)
+            .map(|field| {
+                match (
+                    message.field(field.number).map(|field| field.kind),
+                    field.content,
+                ) {
+                    (Some(Kind::Message(inner)), Content::Len(content)) => count(inner, content),
+                    _ => usize::from(field.number == UNKNOWN),
+                }
+            })
+            .sum()
+    }
+    count(schema::request(signal), bytes)
+}
+
+/// A change to encoded bytes: kind, place and value.
+pub(crate) fn mutation() -> impl Strategy<Value = (u8, usize, u8)> {
+    (0..5_u8, any::<usize>(), any::<u8>())
+}
+
+/// Inserts, removes, changes or cuts off bytes.
+pub(crate) fn mutate(bytes: &mut Vec<u8>, (kind, at, byte): (u8, usize, u8)) {
+    let at = at % (bytes.len() + 1);
+    match kind {
+        0 => bytes.insert(at, byte),
+        1 if at < bytes.len() => drop(bytes.remove(at)),
+        2 if at < bytes.len() => bytes[at] ^= 1 << (byte % 8),
+        3 if at < bytes.len() => bytes[at] = byte,
+        _ => bytes.truncate(at),
+    }
+}
+
 pub(crate) fn metrics(entropy: &[u8]) -> ExportMetricsServiceRequest {
     let mut grow = Grow { entropy };
     ExportMetricsServiceRequest {
-        resource_metrics: grow.list(2, Grow::resource_metrics),
+        resource_metrics: grow.some(2, Grow::resource_metrics),
     }
 }
 
 pub(crate) fn logs(entropy: &[u8]) -> ExportLogsServiceRequest {
     let mut grow = Grow { entropy };
     ExportLogsServiceRequest {
-        resource_logs: grow.list(2, Grow::resource_logs),
+        resource_logs: grow.some(2, Grow::resource_logs),
     }
 }
 
 pub(crate) fn traces(entropy: &[u8]) -> ExportTraceServiceRequest {
     let mut grow = Grow { entropy };
     ExportTraceServiceRequest {
-        resource_spans: grow.list(2, Grow::resource_spans),
+        resource_spans: grow.some(2, Grow::resource_spans),
     }
 }
 
@@ -90,6 +159,15 @@ impl Grow<'_> {
 
     fn list<T>(&mut self, max: u8, item: impl Fn(&mut Self) -> T) -> Vec<T> {
         let len = self.below(max + 1);
+        (0..len).map(|_| item(self)).collect()
+    }
+
+    /// A list that is seldom empty while there are bytes left.
+    fn some<T>(&mut self, max: u8, item: impl Fn(&mut Self) -> T) -> Vec<T> {
+        if self.below(8) == 0 {
+            return Vec::new();
+        }
+        let len = 1 + self.below(max);
         (0..len).map(|_| item(self)).collect()
     }
 
@@ -212,7 +290,7 @@ impl Grow<'_> {
     fn resource_logs(&mut self) -> ResourceLogs {
         ResourceLogs {
             resource: self.maybe(Self::resource),
-            scope_logs: self.list(2, Self::scope_logs),
+            scope_logs: self.some(2, Self::scope_logs),
             schema_url: self.text(),
         }
     }
@@ -220,7 +298,7 @@ impl Grow<'_> {
     fn scope_logs(&mut self) -> ScopeLogs {
         ScopeLogs {
             scope: self.maybe(Self::scope),
-            log_records: self.list(4, Self::log_record),
+            log_records: self.some(4, Self::log_record),
             schema_url: self.text(),
         }
     }
@@ -244,7 +322,7 @@ impl Grow<'_> {
     fn resource_spans(&mut self) -> ResourceSpans {
         ResourceSpans {
             resource: self.maybe(Self::resource),
-            scope_spans: self.list(2, Self::scope_spans),
+            scope_spans: self.some(2, Self::scope_spans),
             schema_url: self.text(),
         }
     }
@@ -252,7 +330,7 @@ impl Grow<'_> {
     fn scope_spans(&mut self) -> ScopeSpans {
         ScopeSpans {
             scope: self.maybe(Self::scope),
-            spans: self.list(3, Self::span),
+            spans: self.some(3, Self::span),
             schema_url: self.text(),
         }
     }
@@ -296,7 +374,7 @@ impl Grow<'_> {
     fn resource_metrics(&mut self) -> ResourceMetrics {
         ResourceMetrics {
             resource: self.maybe(Self::resource),
-            scope_metrics: self.list(2, Self::scope_metrics),
+            scope_metrics: self.some(2, Self::scope_metrics),
             schema_url: self.text(),
         }
     }
@@ -304,7 +382,7 @@ impl Grow<'_> {
     fn scope_metrics(&mut self) -> ScopeMetrics {
         ScopeMetrics {
             scope: self.maybe(Self::scope),
-            metrics: self.list(4, Self::metric),
+            metrics: self.some(4, Self::metric),
             schema_url: self.text(),
         }
     }
@@ -314,23 +392,23 @@ impl Grow<'_> {
         let data = match self.below(6) {
             0 => None,
             1 => Some(Data::Gauge(Gauge {
-                data_points: self.list(4, Self::number_point),
+                data_points: self.some(4, Self::number_point),
             })),
             2 => Some(Data::Sum(Sum {
-                data_points: self.list(4, Self::number_point),
+                data_points: self.some(4, Self::number_point),
                 aggregation_temporality: self.below(3).into(),
                 is_monotonic: self.flag(),
             })),
             3 => Some(Data::Histogram(Histogram {
-                data_points: self.list(3, Self::histogram_point),
+                data_points: self.some(3, Self::histogram_point),
                 aggregation_temporality: self.below(3).into(),
             })),
             4 => Some(Data::ExponentialHistogram(ExponentialHistogram {
-                data_points: self.list(3, Self::exponential_histogram_point),
+                data_points: self.some(3, Self::exponential_histogram_point),
                 aggregation_temporality: self.below(3).into(),
             })),
             _ => Some(Data::Summary(Summary {
-                data_points: self.list(3, Self::summary_point),
+                data_points: self.some(3, Self::summary_point),
             })),
         };
         Metric {

@@ -1,4 +1,4 @@
-//! Views of metric requests: resources, scopes and metrics. Data points are in [`points`].
+//! Views of metric requests: resources, scopes, metrics and data points.
 //!
 //! Names and meanings are those of `opentelemetry/proto/metrics/v1/metrics.proto`.
 

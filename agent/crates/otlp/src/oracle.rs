@@ -288,7 +288,7 @@ fn resource(resource: Resource<'_>) -> ProtoResource {
         attributes: attributes(resource.attributes()),
         dropped_attributes_count: resource.dropped_attributes_count(),
         entity_refs: ProtoResource::decode(resource.as_bytes())
-            .unwrap()
+            .unwrap_or_default()
             .entity_refs,
     }
 }
@@ -449,10 +449,21 @@ fn normal_value(value: &mut proto::AnyValue) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arbitrary;
+    use crate::edit::{Action, AttributeEdit, edit_attributes, edit_resources, remove_items};
+    use crate::{Signal, arbitrary, count_items, json, split};
+
+    /// The views of `bytes` as prost would see them, shown as text.
+    fn shown(signal: Signal, bytes: &[u8]) -> String {
+        match signal {
+            Signal::Metrics => format!("{:?}", view_metrics(bytes)),
+            Signal::Logs => format!("{:?}", view_logs(bytes)),
+            Signal::Traces => format!("{:?}", view_traces(bytes)),
+        }
+    }
 
     proptest! {
         #[test]
@@ -471,6 +482,37 @@ mod tests {
         fn views_see_every_field_of_metric_requests(entropy in arbitrary::entropy()) {
             let request = arbitrary::metrics(&entropy);
             prop_assert_eq!(view_metrics(&request.encode_to_vec()), normal_metrics(request));
+        }
+
+        #[test]
+        fn unknown_fields_do_not_change_what_views_see(entropy in arbitrary::entropy()) {
+            for signal in Signal::ALL {
+                let bytes = arbitrary::request(signal, &entropy);
+                let unknown = arbitrary::with_unknown_fields(signal, &bytes);
+                prop_assert_eq!(shown(signal, &unknown), shown(signal, &bytes));
+            }
+        }
+
+        #[test]
+        fn nothing_panics_on_bytes_that_were_not_validated(
+            entropy in arbitrary::entropy(),
+            mutations in vec(arbitrary::mutation(), 1..6),
+        ) {
+            for signal in Signal::ALL {
+                let mut bytes = arbitrary::request(signal, &entropy);
+                for mutation in &mutations {
+                    arbitrary::mutate(&mut bytes, *mutation);
+                }
+                shown(signal, &bytes);
+                json::to_json(signal, &bytes, &mut Vec::new());
+                let pieces = split(signal, &bytes.clone().into(), 2, 200);
+                prop_assert!(pieces.iter().all(|piece| !piece.bytes.is_empty()) || bytes.is_empty());
+                let edits = [AttributeEdit::set(Action::Upsert, "key", "value")];
+                let edited = edit_resources(signal, &bytes, &edits);
+                let edited = edit_attributes(signal, &edited, &edits);
+                let (_, items) = remove_items(signal, &edited, |index, _| index % 2 == 0);
+                prop_assert!(items <= count_items(signal, &bytes));
+            }
         }
     }
 }

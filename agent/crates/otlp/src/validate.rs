@@ -11,8 +11,8 @@
 //!   merge or drop the first; a borrowed view would show one, and the count would be off. No
 //!   encoder writes this.
 //!
-//! Two fast paths carry the load: text that is ASCII needs one pass of eight bytes a step, and an
-//! attribute with a short text value is recognized as a whole.
+//! Fast paths carry the load: text that is ASCII needs one pass of eight bytes a step, and an
+//! attribute or a body that is such text is recognized as a whole.
 
 use std::fmt;
 
@@ -84,11 +84,11 @@ struct Walk {
     items: u32,
 }
 
-/// A violation on its way up; each level adds its name.
+/// A violation on its way up; each level adds its name, the first one its place.
 #[derive(Debug)]
 struct Problem<'a> {
-    at: &'a [u8],
     reason: Reason,
+    at: Option<&'a [u8]>,
     path: Vec<&'static str>,
 }
 
@@ -103,54 +103,57 @@ impl Walk {
         let mut rest = bytes;
         while !rest.is_empty() {
             let at = rest;
-            let (number, wire_type, after) = split_tag(at).map_err(|error| problem(at, error))?;
-            rest = match message.field(number) {
-                None => skip(wire_type, after).map_err(|error| problem(at, error))?,
-                Some(field) => match (field.kind, wire_type) {
-                    (Kind::Message(inner), 2) => {
-                        let (content, after) = split_len(after)
-                            .map_err(|error| problem(at, error).inside(field.name))?;
-                        once(field, &mut seen)
-                            .and_then(|()| self.nested(inner, content, depth))
-                            .map_err(|mut problem| {
-                                problem.at_least(at);
-                                problem.inside(field.name)
-                            })?;
-                        after
-                    }
-                    _ => scalar(field, wire_type, after)
-                        .map_err(|reason| problem(at, reason).inside(field.name))?,
-                },
+            let (number, wire_type, after) =
+                split_tag(at).map_err(|error| problem(error).starting(at))?;
+            let Some(field) = message.field(number) else {
+                rest = skip(wire_type, after).map_err(|error| problem(error).starting(at))?;
+                continue;
             };
+            let checked = match field.kind {
+                Kind::Message(inner) if wire_type == 2 => {
+                    self.nested(field, inner, after, depth, &mut seen)
+                }
+                _ => scalar(field, wire_type, after).map_err(problem),
+            };
+            rest = checked.map_err(|problem| problem.starting(at).inside(field.name))?;
         }
         Ok(())
     }
 
+    /// Checks a nested message; its tag is in front of `bytes`. Returns what follows.
     #[inline]
-    fn nested<'a>(&mut self, message: &Message, bytes: &'a [u8], depth: u32) -> Checked<'a, ()> {
-        let Some(depth) = depth.checked_sub(1) else {
-            return Err(problem(&[], Reason::Depth));
-        };
-        if message.role == Role::KeyValue && depth > 0 && is_plain_attribute(bytes) {
-            return Ok(());
+    fn nested<'a>(
+        &mut self,
+        field: &Field,
+        message: &Message,
+        bytes: &'a [u8],
+        depth: u32,
+        seen: &mut u32,
+    ) -> Checked<'a, &'a [u8]> {
+        let (content, after) = split_len(bytes).map_err(problem)?;
+        once(field, seen).map_err(problem)?;
+        let depth = depth.checked_sub(1).ok_or(Reason::Depth).map_err(problem)?;
+        match message.role {
+            Role::KeyValue if depth > 0 && is_plain_attribute(content) => {}
+            Role::AnyValue if is_plain_text(content) => {}
+            _ => self.message(message, content, depth)?,
         }
-        self.message(message, bytes, depth)
+        Ok(after)
     }
 }
 
 /// Notes that a message occurs, and refuses the second one where there may be one.
 #[inline]
-fn once<'a>(field: &Field, seen: &mut u32) -> Checked<'a, ()> {
-    if field.occurs == Occurs::Repeated {
-        return Ok(());
-    }
-    // Field numbers start at 1, so bit 0 is free for the members of the `oneof`, of which no message has two.
+fn once(field: &Field, seen: &mut u32) -> Result<(), Reason> {
+    // Field numbers start at 1, so bit 0 is free for the members of the `oneof`, of which no
+    // message has two.
     let bit = match field.occurs {
+        Occurs::Repeated => return Ok(()),
         Occurs::OneOf => 1,
-        _ => 1 << field.number,
+        Occurs::Once | Occurs::Optional => 1 << field.number,
     };
     if *seen & bit != 0 {
-        return Err(problem(&[], Reason::Twice));
+        return Err(Reason::Twice);
     }
     *seen |= bit;
     Ok(())
@@ -229,6 +232,15 @@ fn is_plain_attribute(bytes: &[u8]) -> bool {
         && is_ascii(text)
 }
 
+/// Whether `bytes` are an `AnyValue` that is ASCII text: `0a len text`.
+#[inline]
+fn is_plain_text(bytes: &[u8]) -> bool {
+    let [0x0a, rest @ ..] = bytes else {
+        return false;
+    };
+    matches!(split_len(rest), Ok((text, [])) if is_ascii(text))
+}
+
 #[inline]
 fn is_utf8(text: &[u8]) -> bool {
     is_ascii(text) || simdutf8::basic::from_utf8(text).is_ok()
@@ -249,33 +261,32 @@ fn is_ascii(text: &[u8]) -> bool {
 }
 
 #[cold]
-fn problem(at: &[u8], reason: impl Into<Reason>) -> Box<Problem<'_>> {
+fn problem<'a>(reason: impl Into<Reason>) -> Box<Problem<'a>> {
     Box::new(Problem {
-        at,
         reason: reason.into(),
+        at: None,
         path: Vec::new(),
     })
 }
 
 impl<'a> Problem<'a> {
+    /// Sets the place, unless a level further down knew it.
+    fn starting(mut self: Box<Self>, at: &'a [u8]) -> Box<Self> {
+        self.at.get_or_insert(at);
+        self
+    }
+
     /// Adds the name of the field in which the violation was met.
     fn inside(mut self: Box<Self>, name: &'static str) -> Box<Self> {
         self.path.push(name);
         self
     }
 
-    /// Sets the place where none is known yet.
-    fn at_least(&mut self, at: &'a [u8]) {
-        if self.at.is_empty() {
-            self.at = at;
-        }
-    }
-
     fn into_invalid(mut self, request: &[u8]) -> Invalid {
         self.path.reverse();
         Invalid {
-            // Every place is a slice of the request.
-            offset: self.at.as_ptr().addr() - request.as_ptr().addr(),
+            // Every place is the rest of a slice of the request.
+            offset: (self.at).map_or(0, |at| at.as_ptr().addr() - request.as_ptr().addr()),
             path: self.path.join("."),
             reason: self.reason,
         }

@@ -14,6 +14,9 @@ use crate::stats::SpoolStats;
 /// Of the time for shutdown, the part that is kept for saving what could not be delivered.
 const SAVING_TIME: Duration = Duration::from_millis(500);
 
+/// How often a shutdown looks whether waiting is of any use.
+const HOPE_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Everything behind the inlets that runs: spools with their maintenance, and drivers.
 ///
 /// Dropping it aborts all tasks, as a kill would.
@@ -66,21 +69,38 @@ impl Delivery {
     }
 
     /// Ends all of it; call when no receiver runs any more. Accepts nothing from now on, delivers
-    /// what it can, and by `deadline` has saved (disk) or counted (memory) the rest.
+    /// what it can, and by `deadline` has saved (disk) or counted (memory) the rest. Does not wait
+    /// for an exporter that would not try again before the deadline, nor for one that fails while
+    /// its records are safe on disk.
     pub async fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline.saturating_sub(SAVING_TIME);
         for spool in &self.spools {
             spool.close();
         }
-        let drained = async { while self.drivers.join_next().await.is_some() {} };
-        let is_drained = tokio::time::timeout_at(until, drained).await.is_ok();
+        let is_drained = self.drain(until).await;
         self.stop.cancel();
         // A driver stops at its next wait; one that does not is cut off.
-        let stopped = async { while self.drivers.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(SAVING_TIME / 2, stopped).await;
+        let _ = tokio::time::timeout(SAVING_TIME / 2, all_ended(&mut self.drivers)).await;
         self.drivers.shutdown().await;
         self.maintenance.shutdown().await;
         self.report(is_drained).await
+    }
+
+    /// Waits for the drivers, for as long as there is hope; tells whether all is delivered.
+    async fn drain(&mut self, until: Instant) -> bool {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let look_again = left.min(HOPE_INTERVAL);
+            if tokio::time::timeout(look_again, all_ended(&mut self.drivers))
+                .await
+                .is_ok()
+            {
+                return true;
+            }
+            if left.is_zero() || !self.spools.iter().any(|spool| has_hope(spool, left)) {
+                return false;
+            }
+        }
     }
 
     async fn report(&self, is_drained: bool) -> ShutdownReport {
@@ -107,6 +127,23 @@ impl Delivery {
             spools,
         }
     }
+}
+
+async fn all_ended(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Whether waiting may deliver something that would be lost or late otherwise.
+fn has_hope(spool: &Spool, left: Duration) -> bool {
+    let stats = spool.stats();
+    let is_safe = stats.disk.is_some();
+    stats.cursors.iter().any(|cursor| {
+        let is_worth_it = match cursor.paused_for {
+            None => true,
+            Some(pause) => !is_safe && pause < left,
+        };
+        cursor.queued.records > 0 && is_worth_it
+    })
 }
 
 #[cfg(test)]

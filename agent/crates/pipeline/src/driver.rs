@@ -16,6 +16,7 @@
 mod gate;
 mod job;
 mod piece;
+mod rejections;
 mod retry;
 
 use std::sync::Arc;
@@ -85,7 +86,6 @@ pub struct Driver<E> {
     cursor: Cursor,
     job: Job<E>,
     gate: Arc<Gate>,
-    batch: BatchSettings,
 }
 
 impl Default for DriverSettings {
@@ -118,12 +118,10 @@ impl<E: Exporter> Driver<E> {
     #[must_use]
     pub fn new(cursor: Cursor, exporter: Arc<E>, settings: DriverSettings, split: SplitFn) -> Self {
         let gate = Arc::new(Gate::new(&cursor, &settings));
-        let batch = settings.batch;
         Self {
             job: Job::new(&cursor, exporter, settings, split, Arc::clone(&gate)),
             cursor,
             gate,
-            batch,
         }
     }
 
@@ -135,11 +133,12 @@ impl<E: Exporter> Driver<E> {
         while !(is_ended && jobs.is_empty()) {
             let has_room = !is_ended && jobs.len() < self.gate.room();
             let is_paused = self.gate.is_paused();
+            let batch = self.job.batch_settings();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = jobs.join_next() => self.settle(done, &mut jobs).await,
-                lot = self.cursor.next(&self.batch), if has_room => match lot {
+                lot = self.cursor.next(&batch), if has_room => match lot {
                     Some(lot) => {
                         let job = self.job.clone();
                         jobs.spawn(async move { (lot.span, job.deliver(lot).await) });

@@ -1,6 +1,6 @@
 //! Stand-ins for tests: payloads whose items are eight-byte numbers, and a scripted back end.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -134,7 +134,9 @@ impl Exporter for BackEnd {
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
-        let answer = (self.answer.lock().unwrap())(&items);
+        // A script may panic on purpose.
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = answer(&items);
         if answer.is_ok() {
             self.delivered.lock().unwrap().extend(items);
         }

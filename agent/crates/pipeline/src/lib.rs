@@ -7,27 +7,38 @@
 //! It must never know a protocol and never decode a payload: of `otlp` it uses the [`Signal`]
 //! alone, and whoever builds the graph passes in how a payload is split.
 //!
-//! How a graph is made of it, for each pipeline:
+//! How a graph is made of it:
 //!
-//! ```ignore
-//! let budget = Budget::new(limit_bytes);                       // one for the process
-//! let mut delivery = Delivery::new();                          // one for the process
+//! ```no_run
+//! use std::{sync::Arc, time::Duration};
+//! use pipeline::*;
+//! use tokio_util::sync::CancellationToken;
 //!
-//! let spool = Spool::open(SpoolSettings {
-//!     name: "logs/app".into(),
-//!     storage: Storage::Disk(DiskSettings::new(directory)),    // or Storage::Memory
-//!     cursors: vec![CursorSettings { name: "otlp_grpc/x".into(), limits, on_full: OnFull::Refuse }],
-//! }, &budget)?;
-//! delivery.add_spool(&spool);
-//! let cursor = spool.cursor("otlp_grpc/x").ok_or(..)?;
-//! delivery.add_driver(Driver::new(cursor, Arc::new(exporter), DriverSettings::default(), split));
+//! async fn run<E: Exporter, P: Processor, S: Scraper>(
+//!     exporter: E, split: SplitFn, processors: Arc<[P]>, scraper: S, scrape: ScrapeSettings,
+//! ) -> Result<ShutdownReport, Box<dyn std::error::Error>> {
+//!     let budget = Budget::new(64 << 20);                     // one for the process
+//!     let mut delivery = Delivery::new();                     // one for the process
 //!
-//! let feed = Feed { processors, spool, stats: Arc::new(PipelineStats::default()) };
-//! let output = Inlet::new(vec![feed], exporters_prefer_zstd);  // what receivers get
-//! tasks.spawn(ScrapeLoop { settings, scraper, output, budget, stats }.run(shutdown));
+//!     let limits = Limits { bytes: 1 << 30, records: None, items: None, age: None };
+//!     let cursor = CursorSettings { name: "otlp_grpc/x".into(), limits, on_full: OnFull::Refuse };
+//!     let spool = Spool::open(SpoolSettings {                 // one for each pipeline
+//!         name: "logs/app".into(),
+//!         storage: Storage::Disk(DiskSettings::new("/var/lib/skybridge/logs-app")),
+//!         cursors: vec![cursor],                              // one for each of its exporters
+//!     }, &budget)?;
+//!     delivery.add_spool(&spool);
+//!     let cursor = spool.cursor("otlp_grpc/x").ok_or("no such exporter")?;
+//!     delivery.add_driver(Driver::new(cursor, Arc::new(exporter), DriverSettings::default(), split));
 //!
-//! shutdown.cancel();                                           // receivers first, then
-//! let report = delivery.shutdown(Duration::from_secs(10)).await;
+//!     let feed = Feed { processors, spool, stats: Arc::default() };
+//!     let output = Inlet::new(vec![feed], false);             // what a receiver sends to
+//!     let shutdown = CancellationToken::new();
+//!     let stats = Arc::default();
+//!     ScrapeLoop { settings: scrape, scraper, output, budget, stats }.run(shutdown).await;
+//!
+//!     Ok(delivery.shutdown(Duration::from_secs(10)).await)    // when all receivers have ended
+//! }
 //! ```
 
 pub mod batch;

@@ -13,9 +13,12 @@ pub mod disk;
 
 mod activity;
 mod cursor;
+mod lot;
 mod mark;
 mod settled;
 mod state;
+mod track;
+mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,14 +29,15 @@ use tokio::time::Instant;
 pub(crate) use activity::Activity;
 pub use cursor::Cursor;
 pub use disk::{DiskSettings, OpenError};
+pub use lot::Lot;
 pub use mark::{Amount, Mark, RECORD_OVERHEAD_BYTES, Record, Span};
 pub(crate) use state::DROPPED_TOO_OLD;
-pub use state::Lot;
 
 use crate::stats::{CursorStats, SpoolStats};
 use crate::{Batch, Budget, Refused, clock};
 use disk::Disk;
-use state::{State, Track};
+use state::State;
+use track::Track;
 
 /// How often a spool looks after itself: age limits, drain rate, cursor files, finished segments.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
@@ -161,7 +165,7 @@ impl Spool {
         let (id, state, disk, newest) = match settings.storage {
             Storage::Memory => (fastrand::u128(..), State::new(settings.cursors), None, now),
             Storage::Disk(disk) => {
-                let opened = Disk::open(disk, settings.cursors, &settings.name, now)?;
+                let opened = Disk::open(disk, settings.cursors, &settings.name, budget)?;
                 let newest = opened.newest_unix_nano;
                 (opened.id, opened.state, Some(opened.disk), newest)
             }
@@ -318,12 +322,23 @@ impl Reservation {
     }
 }
 
+impl Reservation {
+    /// Takes over the promise: whoever has the amount gives it back.
+    fn disarm(mut self) -> Amount {
+        std::mem::take(&mut self.amount)
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.spool.lock();
         state.reserved = state.reserved.less(self.amount);
+        let ends_cursors = state.is_closed;
         drop(state);
         self.spool.freed.notify_waiters();
+        if ends_cursors {
+            self.spool.arrived.notify_waiters();
+        }
     }
 }
 

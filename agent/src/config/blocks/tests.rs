@@ -105,6 +105,10 @@ fn blocks_that_cannot_work_say_why() {
         "wait_for_result"
     );
     assert_eq!(
+        check(queue("{ on_full: drop_oldest, block_on_overflow: true }").check()),
+        "on_full"
+    );
+    assert_eq!(
         check(queue("batch: { min_size: 10, max_size: 5 }").check()),
         "batch::max_size"
     );

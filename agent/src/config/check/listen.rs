@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::config::Listen;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::place::Place;
-use crate::config::{Listen, Protocol};
 
 /// Every address asked for so far.
 #[derive(Debug, Default)]
@@ -16,7 +16,6 @@ pub(super) struct Listeners {
 struct Wanted {
     host: Host,
     port: u16,
-    protocol: Protocol,
     address: String,
     path: String,
     place: Option<Place>,
@@ -65,7 +64,6 @@ impl Wanted {
     fn conflicts_with(&self, other: &Self) -> bool {
         self.port == other.port
             && self.port != 0
-            && self.protocol == other.protocol
             && (self.host == other.host || self.host == Host::Any || other.host == Host::Any)
     }
 }
@@ -75,7 +73,6 @@ fn wanted(listen: &Listen, path: String, place: Option<Place>) -> Option<Wanted>
     Some(Wanted {
         host,
         port,
-        protocol: listen.protocol,
         address: listen.address.clone(),
         path,
         place,
@@ -145,18 +142,5 @@ mod tests {
         ] {
             assert_eq!(is_conflict(one, other), conflicts, "{one} {other}");
         }
-    }
-
-    #[test]
-    fn tcp_and_udp_may_share_a_port() {
-        let mut listeners = Listeners::default();
-        let tcp = Listen::tcp("", "0.0.0.0:514");
-        let udp = Listen {
-            protocol: Protocol::Udp,
-            ..tcp.clone()
-        };
-        listeners.reserve(&tcp, "one".to_owned());
-        listeners.reserve(&udp, "other".to_owned());
-        assert!(listeners.conflicts().is_empty());
     }
 }

@@ -13,9 +13,13 @@ use crate::config::tree::{Entry, Node, Scalar, Value};
 /// hidden only where it stands in quotes, because it may be part of any word.
 const HIDDEN_ANYWHERE_CHARS: usize = 4;
 
-/// The first thing in a tree that its type does not take, and where.
+/// The first thing in a tree that its type does not take, and where. Boxed, because it travels
+/// through every result of the decoder and is rare.
 #[derive(Clone, Debug)]
-pub(crate) struct Mistake {
+pub(crate) struct Mistake(Box<Details>);
+
+#[derive(Clone, Debug)]
+struct Details {
     what: What,
     place: Option<Place>,
     /// Keys and list positions, innermost first.
@@ -39,12 +43,12 @@ enum What {
 
 impl Mistake {
     fn new(what: What) -> Self {
-        Self {
+        Self(Box::new(Details {
             what,
             place: None,
             path: Vec::new(),
             notes: Vec::new(),
-        }
+        }))
     }
 
     /// A null that the type does not take.
@@ -72,29 +76,29 @@ impl Mistake {
 
     /// Whether the tree would do without the null at [`Self::path`].
     pub(super) fn is_null(&self) -> bool {
-        matches!(self.what, What::Null)
+        matches!(self.0.what, What::Null)
     }
 
     /// Keys and list positions from the root of the tree.
     pub(super) fn path(&self) -> Vec<&str> {
-        self.path.iter().rev().map(String::as_str).collect()
+        self.0.path.iter().rev().map(String::as_str).collect()
     }
 
     /// Sets the place, unless something further in has.
     pub(super) fn at(mut self, place: &Place) -> Self {
-        self.place.get_or_insert_with(|| place.clone());
+        self.0.place.get_or_insert_with(|| place.clone());
         self
     }
 
     /// Adds the key or position that the tree was entered by.
     pub(super) fn within(mut self, segment: &str) -> Self {
-        self.path.push(segment.to_owned());
+        self.0.path.push(segment.to_owned());
         self
     }
 
     /// The value of `entry` is, or holds, the mistake.
     pub(super) fn in_entry(self, entry: &Entry) -> Self {
-        let place = match self.what {
+        let place = match self.0.what {
             What::MissingKey(_) | What::Null => &entry.key_place,
             _ => &entry.value.place,
         };
@@ -104,18 +108,18 @@ impl Mistake {
     /// Says of `node`, if the mistake is the node itself, what was found, how to write it, and
     /// not what it holds when that came from outside the file: it may be a secret.
     pub(super) fn about(mut self, node: &Node) -> Self {
-        if self.place.is_some() || !self.path.is_empty() {
+        if self.0.place.is_some() || !self.0.path.is_empty() {
             return self;
         }
-        if let What::Unexpected { wanted, found } = &mut self.what {
+        if let What::Unexpected { wanted, found } = &mut self.0.what {
             *found = node.found();
-            if let (Value::Scalar(scalar), true) = (&node.value, self.notes.is_empty()) {
-                self.notes.extend(advice(scalar, wanted));
+            if let (Value::Scalar(scalar), true) = (&node.value, self.0.notes.is_empty()) {
+                self.0.notes.extend(advice(scalar, wanted));
             }
-            self.place = Some(node.place.clone());
+            self.0.place = Some(node.place.clone());
         }
         if let (What::Refused(message), Some(written), Some(text)) =
-            (&mut self.what, &node.written, node.text())
+            (&mut self.0.what, &node.written, node.text())
         {
             *message = hidden(message, text, &written.reference);
         }
@@ -128,22 +132,30 @@ impl Mistake {
         let mut path = vec![within];
         path.extend(self.path());
         let path = path.join("::");
-        let message = match &self.what {
+        let message = match &self.0.what {
             What::UnknownKey(_) => format!("{self} in {path}"),
             _ => format!("{path}: {self}"),
         };
-        let place = self.place.unwrap_or_else(|| key_place.clone());
-        Diagnostic::error(Some(place), message).notes(self.notes)
+        let place = self.0.place.unwrap_or_else(|| key_place.clone());
+        Diagnostic::error(Some(place), message).notes(self.0.notes)
     }
 
     fn note(&mut self, note: String) {
         if !note.is_empty() {
-            self.notes.push(note);
+            self.0.notes.push(note);
         }
     }
 
     fn advise(&mut self, typed: &str, label: &str, allowed: &[&str]) {
-        let mut allowed: Vec<&str> = allowed.to_vec();
+        // A name with capitals is an alias of the same in small letters.
+        let is_alias = |name: &str| {
+            name.contains(char::is_uppercase) && allowed.contains(&name.to_lowercase().as_str())
+        };
+        let mut allowed: Vec<&str> = allowed
+            .iter()
+            .copied()
+            .filter(|name| !is_alias(name))
+            .collect();
         allowed.sort_unstable();
         self.note(suggestion(typed, allowed.iter().copied()));
         self.note(listing(label, allowed));
@@ -152,7 +164,7 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
+        match &self.0.what {
             What::UnknownKey(key) => write!(f, "unknown key `{key}`"),
             What::MissingKey(key) => write!(f, "the key `{key}` is missing"),
             What::Null => f.write_str("a value is missing"),

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::config::scalar::{Resolved, resolve};
 
 /// Writes `value` as one document.
-pub(super) fn write(value: &Json) -> String {
+pub(crate) fn write(value: &Json) -> String {
     let mut out = String::new();
     block(value, 0, &mut out);
     out
@@ -75,6 +75,21 @@ fn is_plain(string: &str) -> bool {
         && !string.contains(": ")
         && !string.ends_with([':', ' '])
         && resolve(string) == Resolved::Text
+        && !is_typed_elsewhere(string)
+}
+
+/// Text to this program that an older reader of YAML takes for a number or a bool.
+fn is_typed_elsewhere(string: &str) -> bool {
+    let is_numeric =
+        |c: char| c.is_ascii_digit() || matches!(c, '_' | '.' | ':' | 'e' | 'E' | '+' | '-');
+    let word = string.to_ascii_lowercase();
+    (string.starts_with(|c: char| c.is_ascii_digit())
+        && string.chars().all(is_numeric)
+        && string.matches('.').count() < 2)
+        || matches!(
+            word.as_str(),
+            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+        )
 }
 
 fn quoted(string: &str) -> String {
@@ -116,7 +131,7 @@ mod tests {
             "e": [{ "f": "x", "g": [1, 2] }, [true], "yes", "true", "10s", "a: b", ""],
         });
         let expected = "a:\n  b: 1\n  c: []\n  d: {}\ne:\n  - f: x\n    g:\n      - 1\n      - \
-                        2\n  - - true\n  - yes\n  - \"true\"\n  - 10s\n  - \"a: b\"\n  - \"\"\n";
+                        2\n  - - true\n  - \"yes\"\n  - \"true\"\n  - 10s\n  - \"a: b\"\n  - \"\"\n";
         assert_eq!(write(&value), expected);
     }
 

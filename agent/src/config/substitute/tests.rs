@@ -220,7 +220,7 @@ fn what_cannot_be_replaced_is_told_with_its_place() {
         ("a ${env:A", "test.yaml:1:4: `${` has no closing `}`"),
         (
             "${file:none}",
-            "test.yaml:1:4: cannot read the file `none`: No such file",
+            "test.yaml:1:4: cannot read the file `none`: there is no such file",
         ),
         (
             "${https://x/y}",

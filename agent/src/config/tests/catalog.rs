@@ -12,7 +12,7 @@ use crate::config::values::{Interval, Secret};
 use crate::config::*;
 
 #[derive(Clone, Debug)]
-pub(super) struct Small;
+pub(crate) struct Small;
 
 impl Catalog for Small {
     type Receiver = Receiver;
@@ -32,7 +32,7 @@ const fn of_type(name: &'static str, signals: &'static [Signal]) -> Type {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Receiver {
+pub(crate) enum Receiver {
     FileLog(FileLog),
     HostMetrics(HostMetrics),
     Otlp(Otlp),
@@ -64,7 +64,7 @@ impl Family for Receiver {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Processor {
+pub(crate) enum Processor {
     Batch(BatchProcessor),
     MemoryLimiter(MemoryLimiter),
 }
@@ -89,7 +89,8 @@ impl Family for Processor {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Exporter {
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
+pub(crate) enum Exporter {
     Debug(Debug),
     OtlpGrpc(OtlpGrpc),
     Prometheus(Prometheus),
@@ -121,7 +122,7 @@ impl Family for Exporter {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Extension {
+pub(crate) enum Extension {
     FileStorage(FileStorage),
     HealthCheck(HealthCheck),
 }
@@ -147,7 +148,7 @@ impl Family for Extension {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Otlp {
+pub(crate) struct Otlp {
     protocols: Protocols,
 }
 
@@ -215,7 +216,7 @@ impl Check for Otlp {
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct HostMetrics {
+pub(crate) struct HostMetrics {
     collection_interval: Interval,
     scrapers: BTreeMap<String, Scraper>,
 }
@@ -241,7 +242,7 @@ impl Check for HostMetrics {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct FileLog {
+pub(crate) struct FileLog {
     include: Vec<String>,
     start_at: StartAt,
     storage: Option<ComponentId>,
@@ -278,7 +279,7 @@ impl Check for FileLog {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct OtlpGrpc {
+pub(crate) struct OtlpGrpc {
     endpoint: String,
     timeout: Interval,
     compression: Compression,
@@ -336,7 +337,7 @@ impl Check for OtlpGrpc {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Debug {
+pub(crate) struct Debug {
     verbosity: Verbosity,
 }
 
@@ -357,7 +358,7 @@ impl Check for Debug {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Prometheus {
+pub(crate) struct Prometheus {
     endpoint: String,
     const_labels: BTreeMap<String, String>,
 }
@@ -374,7 +375,7 @@ impl Check for Prometheus {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct FileStorage {
+pub(crate) struct FileStorage {
     directory: String,
     create_directory: bool,
 }
@@ -387,7 +388,7 @@ impl Check for FileStorage {
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct HealthCheck {
+pub(crate) struct HealthCheck {
     endpoint: String,
 }
 
@@ -411,9 +412,9 @@ impl Check for HealthCheck {
 
 /// Variables and files by name.
 #[derive(Clone, Default)]
-pub(super) struct Fake {
-    pub(super) variables: BTreeMap<String, String>,
-    pub(super) files: BTreeMap<String, String>,
+pub(crate) struct Fake {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 impl World for Fake {

@@ -133,8 +133,8 @@ fn read(received: Received, keeps_zstd: bool, budget: &Budget) -> Result<Option<
     let items =
         ::otlp::validate(signal, &plain, &::otlp::Limits::default()).map_err(|invalid| {
             Verdict::Malformed {
-                field: invalid.path.clone(),
                 message: invalid.to_string(),
+                field: invalid.path,
             }
         })?;
     if items == 0 {

@@ -96,8 +96,9 @@ impl Channel {
             .keep_alive_interval(Some(settings.ping_interval).filter(|time| !time.is_zero()))
             .keep_alive_timeout(settings.ping_timeout)
             .keep_alive_while_idle(settings.is_pinged_while_idle);
+        let tls = Some(&settings.tls).filter(|_| settings.endpoint.is_tls());
         Ok(Self {
-            dialer: Dialer::new(&settings.tls, &[b"h2"])?,
+            dialer: Dialer::new(tls, &[b"h2"])?,
             endpoint: settings.endpoint,
             headers,
             builder,
@@ -241,6 +242,3 @@ async fn read_reply(response: Response<Incoming>) -> Result<Reply, String> {
 fn cut_short(error: ReadError) -> String {
     format!("the answer was cut short: {}", chain(&error))
 }
-
-#[cfg(test)]
-mod tests;

@@ -129,6 +129,23 @@ proptest! {
     }
 
     #[test]
+    fn unknown_fields_survive_every_edit(entropy in arbitrary::entropy()) {
+        let added = [AttributeEdit::set(Action::Insert, "no such key", 1_i64)];
+        for signal in Signal::ALL {
+            let bytes = arbitrary::with_unknown_fields(signal, &arbitrary::request(signal, &entropy));
+            let unknown = arbitrary::count_unknown_fields(signal, &bytes);
+            for edited in [
+                edit_resources(signal, &bytes, &added),
+                edit_attributes(signal, &bytes, &added),
+                remove_items(signal, &bytes, |_, _| false).0,
+            ] {
+                prop_assert_eq!(arbitrary::count_unknown_fields(signal, &edited), unknown);
+                prop_assert!(validate(signal, &edited, &Limits::default()).is_ok());
+            }
+        }
+    }
+
+    #[test]
     fn removed_items_are_gone_and_the_others_stay(entropy in arbitrary::entropy(), bits: u64) {
         let mut request = arbitrary::traces(&entropy);
         let remove = |index: u32| bits >> (index % 64) & 1 == 1;

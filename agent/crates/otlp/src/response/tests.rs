@@ -150,3 +150,56 @@ fn responses_have_a_json_form() {
     );
     assert_eq!(Status::default().to_json(), r#"{"code":0,"message":""}"#);
 }
+
+#[test]
+fn json_responses_read_back() {
+    for response in [
+        partial(0, ""),
+        partial(7, "ids"),
+        partial(0, "a \"warning\"\n"),
+    ] {
+        for signal in Signal::ALL {
+            let json = response.to_json(signal);
+            assert_eq!(
+                ExportResponse::from_json(json.as_bytes()).unwrap(),
+                response,
+                "{json}"
+            );
+        }
+    }
+    let json = Status::from_json(status().to_json().as_bytes()).unwrap();
+    assert_eq!(json, status());
+}
+
+#[test]
+fn lenient_forms_of_json_responses_are_read() {
+    for (json, expected) in [
+        ("", partial(0, "")),
+        ("{\"partialSuccess\":null,\"more\":1}", partial(0, "")),
+        ("{\"partialSuccess\":{\"rejectedSpans\":4}}", partial(4, "")),
+        (
+            "{\"partialSuccess\":{\"rejectedSpans\":null,\"errorMessage\":null}}",
+            partial(0, ""),
+        ),
+    ] {
+        assert_eq!(
+            ExportResponse::from_json(json.as_bytes()).unwrap(),
+            expected,
+            "{json}"
+        );
+    }
+    assert!(ExportResponse::from_json(b"<html>").is_err());
+    for (delay, expected) in [
+        ("3s", Duration::from_secs(3)),
+        ("0.25s", Duration::from_millis(250)),
+        ("1.000000001s", Duration::new(1, 1)),
+        ("-1s", Duration::ZERO),
+        ("soon", Duration::ZERO),
+        ("1.xs", Duration::ZERO),
+        ("1.99999999999999999s", Duration::new(1, 999_999_999)),
+    ] {
+        let json = format!(r#"{{"details":[{{"@type":"{RETRY_INFO}","retryDelay":"{delay}"}}]}}"#);
+        let status = Status::from_json(json.as_bytes()).unwrap();
+        assert_eq!(status.retry_delay, Some(expected), "{delay}");
+    }
+}

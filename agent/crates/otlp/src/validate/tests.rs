@@ -52,22 +52,6 @@ fn check(signal: Signal, bytes: &[u8]) -> Result<u32, Invalid> {
     validate(signal, bytes, &Limits::default())
 }
 
-/// A change to encoded bytes.
-fn mutation() -> impl Strategy<Value = (u8, usize, u8)> {
-    (0..4_u8, any::<usize>(), any::<u8>())
-}
-
-fn mutate(bytes: &mut Vec<u8>, (kind, at, byte): (u8, usize, u8)) {
-    let at = at % (bytes.len() + 1);
-    match kind {
-        0 => bytes.insert(at, byte),
-        1 if at < bytes.len() => drop(bytes.remove(at)),
-        2 if at < bytes.len() => bytes[at] ^= 1 << (byte % 8),
-        _ if at < bytes.len() => bytes[at] = byte,
-        _ => bytes.truncate(at),
-    }
-}
-
 /// Both must take the bytes or refuse them, with the two exceptions that the module names.
 fn agree_with_prost(signal: Signal, bytes: &[u8]) -> Result<(), TestCaseError> {
     let theirs = prost_items(signal, bytes);
@@ -86,8 +70,15 @@ fn agree_with_prost(signal: Signal, bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// More cases than elsewhere, because what is accepted here is trusted by everything behind.
+fn cases() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    config.cases = config.cases.max(1000);
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases())]
 
     #[test]
     fn whole_requests_are_accepted_and_counted(entropy in arbitrary::entropy()) {
@@ -96,18 +87,21 @@ proptest! {
             let items = prost_items(signal, &bytes).unwrap();
             prop_assert_eq!(check(signal, &bytes), Ok(items));
             prop_assert_eq!(count_items(signal, &bytes), items);
+            let bytes = arbitrary::with_unknown_fields(signal, &bytes);
+            prop_assert_eq!(check(signal, &bytes), Ok(items));
+            prop_assert_eq!(count_items(signal, &bytes), items);
         }
     }
 
     #[test]
     fn mutated_requests_are_refused_exactly_when_prost_refuses_them(
-        entropy in arbitrary::entropy(),
-        mutations in vec(mutation(), 1..4),
+        entropy in arbitrary::short_entropy(),
+        mutations in vec(arbitrary::mutation(), 1..4),
     ) {
         for signal in Signal::ALL {
             let mut bytes = arbitrary::request(signal, &entropy);
             for mutation in &mutations {
-                mutate(&mut bytes, *mutation);
+                arbitrary::mutate(&mut bytes, *mutation);
             }
             agree_with_prost(signal, &bytes)?;
         }

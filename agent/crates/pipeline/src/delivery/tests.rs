@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::DriverSettings;
-use crate::fake::{BackEnd, assert_balanced, batch, cursor, memory_spool, split};
+use crate::fake::{BackEnd, ample, assert_balanced, batch, cursor, memory_spool, retry, split};
+use crate::{DiskSettings, DriverSettings, SpoolSettings, Storage};
 
 async fn running(back_end: &Arc<BackEnd>) -> (Delivery, Spool) {
     let spool = memory_spool(vec![cursor("x")]);
+    (deliver(&spool, back_end).await, spool)
+}
+
+async fn deliver(spool: &Spool, back_end: &Arc<BackEnd>) -> Delivery {
     let mut delivery = Delivery::new();
-    delivery.add_spool(&spool);
+    delivery.add_spool(spool);
     let cursor = spool.cursor("x").unwrap();
     let back_end = Arc::clone(back_end);
     delivery.add_driver(Driver::new(
@@ -24,7 +28,7 @@ async fn running(back_end: &Arc<BackEnd>) -> (Delivery, Spool) {
             .await
             .unwrap();
     }
-    (delivery, spool)
+    delivery
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,6 +52,39 @@ async fn shutdown_ends_at_its_deadline_and_counts_what_is_lost() {
     let stats = &report.spools[0];
     assert_balanced(stats);
     assert_eq!(stats.cursors[0].tally.dropped.get("shutdown"), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_does_not_wait_for_an_exporter_that_waits_longer() {
+    let asks_to_wait = BackEnd::new(|_| Err(retry(Some(Duration::from_secs(60)))));
+    let (delivery, _spool) = running(&asks_to_wait).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begin = Instant::now();
+    let report = delivery.shutdown(Duration::from_secs(10)).await;
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    assert_eq!(report.dropped, 100);
+}
+
+/// Scenario: a dead back end behind a spool on disk.
+/// Guarantees: the shutdown ends at once, and what was queued is there at the next start.
+#[tokio::test(start_paused = true)]
+async fn shutdown_leaves_on_disk_what_a_dead_back_end_did_not_take() {
+    let directory = tempfile::tempdir().unwrap();
+    for expected in [100, 200] {
+        let settings = SpoolSettings {
+            name: "logs/test".to_owned(),
+            storage: Storage::Disk(DiskSettings::new(directory.path())),
+            cursors: vec![cursor("x")],
+        };
+        let spool = Spool::open(settings, &ample()).unwrap();
+        let delivery = deliver(&spool, &BackEnd::dead()).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let begin = Instant::now();
+        let report = delivery.shutdown(Duration::from_secs(10)).await;
+        assert!(begin.elapsed() < Duration::from_secs(1));
+        assert!(!report.is_drained);
+        assert_eq!((report.dropped, report.kept), (0, expected));
+    }
 }
 
 #[tokio::test(start_paused = true)]

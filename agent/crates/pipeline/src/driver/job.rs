@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use tokio::time::Instant;
 
 use super::gate::{Gate, Pass};
 use super::piece::Piece;
-use super::{DriverSettings, OnPeerRejection, SplitFn};
+use super::rejections::Rejections;
+use super::{BatchSettings, DriverSettings, OnPeerRejection, SplitFn};
 use crate::spool::{Activity, Cursor, DROPPED_TOO_OLD, Lot, SpoolClock};
 use crate::stats::Tally;
 use crate::{Batch, Budget, ExportError, Exported, Exporter};
@@ -28,6 +30,9 @@ const REJECTED_TOO_LARGE: &str = "too_large";
 const REJECTED_BY_PEER: &str = "peer_rejection";
 const REJECTED_PARTIALLY: &str = "partial_success";
 const REJECTED_UNREADABLE: &str = "unreadable";
+
+/// Requests are never made smaller than this because one was too large, in bytes of protobuf.
+const LARGEST_REQUEST_BYTES_MIN: usize = 64 << 10;
 
 /// The longest text that is taken for a reason and not for a sentence.
 const REASON_LEN_MAX: usize = 40;
@@ -52,6 +57,9 @@ struct Place {
     limit_age: Option<Duration>,
     clock: SpoolClock,
     activity: Arc<Activity>,
+    rejections: Rejections,
+    /// What the back end was seen to take, in bytes of protobuf.
+    largest_request_bytes: AtomicUsize,
 }
 
 /// What became of a piece.
@@ -86,6 +94,8 @@ impl<E: Exporter> Job<E> {
             limit_age: cursor.limit_age(),
             clock: cursor.clock(),
             activity: Arc::clone(cursor.activity()),
+            rejections: Rejections::default(),
+            largest_request_bytes: AtomicUsize::new(settings.batch.max_bytes),
         };
         Self {
             exporter,
@@ -93,6 +103,14 @@ impl<E: Exporter> Job<E> {
             split,
             gate,
             place: Arc::new(place),
+        }
+    }
+
+    /// What becomes one request, by the settings and by what was learned of the back end.
+    pub(super) fn batch_settings(&self) -> BatchSettings {
+        BatchSettings {
+            max_bytes: self.place.largest_request_bytes.load(Ordering::Relaxed),
+            ..self.settings.batch
         }
     }
 
@@ -107,7 +125,7 @@ impl<E: Exporter> Job<E> {
             let verdict = self.send(&mut piece, position, &mut tally).await;
             let items = piece.items();
             match verdict {
-                Verdict::Done(exported) => count_done(&mut tally, items, &exported),
+                Verdict::Done(exported) => self.settle(&mut tally, items, &exported),
                 Verdict::Dropped { reason } => tally.dropped.add(reason, items),
                 Verdict::Rejected { reason, message } => {
                     self.reject(&mut tally, reason, items, &message);
@@ -164,6 +182,9 @@ impl<E: Exporter> Job<E> {
                 };
             };
             let answer = self.attempt(batch).await;
+            if let Err(ExportError::TooLarge { .. }) = &answer {
+                self.learn_size(batch);
+            }
             if let Some(verdict) = self.judge(answer, pass, started) {
                 return verdict;
             }
@@ -212,10 +233,13 @@ impl<E: Exporter> Job<E> {
                     pass.refused(&message);
                     None
                 }
-                OnPeerRejection::Drop => Some(Verdict::Rejected {
-                    reason: REJECTED_BY_PEER,
-                    message,
-                }),
+                OnPeerRejection::Drop => {
+                    pass.answered();
+                    Some(Verdict::Rejected {
+                        reason: REJECTED_BY_PEER,
+                        message,
+                    })
+                }
             },
         }
     }
@@ -245,16 +269,38 @@ impl<E: Exporter> Job<E> {
         piece.expire(self.place.clock.unix_nano().saturating_sub(age_nanos))
     }
 
+    /// Counts what the back end took and what it rejected of `items`.
+    fn settle(&self, tally: &mut Tally, items: u64, exported: &Exported) {
+        let rejected = u64::from(exported.rejected).min(items);
+        tally.delivered += items - rejected;
+        if rejected > 0 {
+            let reason = reason_of(&exported.reason);
+            self.place.activity.note_error(&exported.reason);
+            self.reject(tally, reason, rejected, &exported.reason);
+        }
+    }
+
     fn reject(&self, tally: &mut Tally, reason: &str, items: u64, message: &str) {
         tally.rejected.add(reason, items);
-        tracing::warn!(
-            pipeline = self.place.pipeline,
-            exporter = self.place.exporter,
-            reason,
-            items,
-            error = message,
-            "the back end rejects items for good"
-        );
+        if let Some(items) = self.place.rejections.note(items) {
+            tracing::warn!(
+                pipeline = self.place.pipeline,
+                exporter = self.place.exporter,
+                reason,
+                items,
+                error = message,
+                "the back end rejects items for good"
+            );
+        }
+    }
+
+    /// Remembers that a request was too large, so that not every later one is refused first.
+    fn learn_size(&self, batch: &Batch) {
+        if batch.items > 1 {
+            let half = batch.payload.plain_size_bytes() / 2;
+            let learned = &self.place.largest_request_bytes;
+            learned.fetch_min(half.max(LARGEST_REQUEST_BYTES_MIN), Ordering::Relaxed);
+        }
     }
 }
 
@@ -268,13 +314,6 @@ impl<E> Clone for Job<E> {
             place: Arc::clone(&self.place),
         }
     }
-}
-
-/// What the back end took and what it rejected of `items`.
-fn count_done(tally: &mut Tally, items: u64, exported: &Exported) {
-    let rejected = u64::from(exported.rejected).min(items);
-    tally.delivered += items - rejected;
-    tally.rejected.add(reason_of(&exported.reason), rejected);
 }
 
 /// A back end's sentence is no reason to count under; a word is.

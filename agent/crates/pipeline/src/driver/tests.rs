@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use proptest::prelude::*;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
 use crate::fake::{self, BackEnd, assert_balanced, bad_data, batch, cursor, memory_spool, retry};
 use crate::stats::CursorStats;
-use crate::{CursorSettings, ExportError, Exported, Spool};
+use crate::{CursorSettings, ExportError, Exported, OnFull, Spool};
 
 /// Back-off without randomness.
 fn settings() -> DriverSettings {
@@ -57,6 +58,7 @@ async fn drain(
     stats.cursors[0].clone()
 }
 
+/// Records of ten items.
 fn tenths(count: u64) -> impl Iterator<Item = Vec<u64>> {
     (0..count).map(|first| (first * 10..first * 10 + 10).collect())
 }
@@ -239,6 +241,27 @@ async fn what_is_too_large_is_cut_in_halves_until_it_fits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn later_requests_keep_to_the_size_that_the_back_end_took() {
+    let refusals = Arc::new(AtomicU32::new(0));
+    let back_end = BackEnd::new({
+        let refusals = Arc::clone(&refusals);
+        move |items| match items.len() * 8 {
+            0..=100_000 => Ok(Exported::default()),
+            _ => {
+                refusals.fetch_add(1, Ordering::Relaxed);
+                Err(ExportError::TooLarge {
+                    message: "413".to_owned(),
+                })
+            }
+        }
+    });
+    let records = (0..100).map(|_| (0..5_000).collect());
+    let account = drain(records, &back_end, ordered()).await;
+    assert_eq!(account.tally.delivered, 500_000);
+    assert!(refusals.load(Ordering::Relaxed) < 60, "{refusals:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_single_item_that_is_too_large_is_rejected_and_counted() {
     let back_end = BackEnd::new(|items| match items.contains(&13) {
         false => Ok(Exported::default()),
@@ -354,7 +377,6 @@ async fn a_panic_is_a_failed_attempt() {
         0 => std::panic::panic_any("a defect"),
         _ => Ok(Exported::default()),
     });
-    // The panic poisons the script's own lock, so a healthy one takes over.
     let spool = memory_spool(vec![cursor("x")]);
     spool.append(batch(0..10)).await.unwrap();
     start(&spool, "x", &back_end, settings());
@@ -366,7 +388,7 @@ async fn a_panic_is_a_failed_attempt() {
         "the exporter panicked: a defect"
     );
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(spool.stats().cursors[0].attempts, 2, "it was tried again");
+    assert_eq!(spool.stats().cursors[0].tally.delivered, 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -435,4 +457,109 @@ async fn outgoing_batches_bear_the_spools_identity_and_positions() {
     let origins = exporter.0.lock().unwrap();
     assert_eq!((origins[0].first, origins[0].last), (0, 2));
     assert_ne!(origins[0].agent, 0);
+}
+
+/// What a back end does with a request, drawn for each.
+#[derive(Copy, Clone, Debug)]
+enum Mood {
+    Takes,
+    Fails,
+    AsksToWait,
+    Refuses,
+    TakesFew,
+    RejectsOne,
+    Panics,
+}
+
+fn mood() -> impl Strategy<Value = Mood> {
+    prop_oneof![
+        6 => Just(Mood::Takes),
+        2 => Just(Mood::Fails),
+        1 => Just(Mood::AsksToWait),
+        1 => Just(Mood::Refuses),
+        2 => Just(Mood::TakesFew),
+        2 => Just(Mood::RejectsOne),
+        1 => Just(Mood::Panics),
+    ]
+}
+
+/// A back end that goes through its moods and never takes the culprits.
+fn moody(moods: Vec<Mood>, culprits: Vec<u64>) -> Arc<BackEnd> {
+    let request = AtomicU32::new(0);
+    BackEnd::slow(Duration::from_millis(20), move |items| {
+        let index = request.fetch_add(1, Ordering::Relaxed) as usize;
+        if items.iter().any(|item| culprits.contains(item)) {
+            return Err(bad_data());
+        }
+        match moods.get(index).copied().unwrap_or(Mood::Takes) {
+            Mood::Takes => Ok(Exported::default()),
+            Mood::Fails => Err(retry(None)),
+            Mood::AsksToWait => Err(retry(Some(Duration::from_secs(7)))),
+            Mood::Refuses => Err(ExportError::PeerRejection {
+                message: "401".to_owned(),
+            }),
+            Mood::TakesFew if items.len() > 4 => Err(ExportError::TooLarge {
+                message: "413".to_owned(),
+            }),
+            Mood::TakesFew => Ok(Exported::default()),
+            Mood::RejectsOne => Ok(Exported {
+                rejected: 1,
+                reason: "duplicate".to_owned(),
+            }),
+            Mood::Panics => std::panic::panic_any("a defect"),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Scenario: any back end, any culprits, one exporter with a limit that drops the oldest.
+    /// Guarantees: at every moment each item of each account is in exactly one place; at the end
+    /// what the account calls delivered is what the back end took.
+    #[test]
+    fn every_item_is_accounted_for(
+        moods in prop::collection::vec(mood(), 0..60),
+        culprits in prop::collection::vec(0..400_u64, 0..4),
+        records in 1..40_u64,
+        limit in prop::option::of(1..20_u64),
+        is_ordered in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut short = cursor("short");
+            short.limits.records = limit;
+            short.on_full = OnFull::DropOldest;
+            let spool = memory_spool(vec![short, cursor("long")]);
+            let mut settings = settings();
+            settings.is_ordered = is_ordered;
+            settings.batch.max_items = 25;
+            let back_ends = ["short", "long"].map(|name| {
+                let back_end = moody(moods.clone(), culprits.clone());
+                let driver = start(&spool, name, &back_end, settings.clone());
+                (name, back_end, driver)
+            });
+            for items in tenths(records) {
+                spool.append(batch(items)).await.unwrap();
+                assert_balanced(&spool.stats());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            spool.close();
+            for (index, (name, back_end, driver)) in back_ends.into_iter().enumerate() {
+                driver.await.unwrap();
+                let stats = spool.stats();
+                assert_balanced(&stats);
+                let account = &stats.cursors[index];
+                let taken = back_end.delivered().len() as u64;
+                let rejected_of_taken = account.tally.rejected.get("duplicate");
+                assert_eq!(account.queued.items, 0);
+                assert_eq!(account.accepted, records * 10);
+                assert_eq!(account.tally.delivered, taken - rejected_of_taken, "{name}");
+            }
+        });
+    }
 }

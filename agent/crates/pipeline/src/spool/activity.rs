@@ -49,6 +49,10 @@ impl Activity {
 
     pub(crate) fn count_failed(&self, error: &str) {
         self.attempts_failed.fetch_add(1, Ordering::Relaxed);
+        self.note_error(error);
+    }
+
+    pub(crate) fn note_error(&self, error: &str) {
         self.lock().last_error = Some(error.to_owned());
     }
 

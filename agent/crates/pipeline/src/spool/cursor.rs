@@ -1,18 +1,25 @@
 //! One exporter's handle on a spool.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::disk::Chunk;
-use super::state::{LotLimits, Taken};
+use super::disk::{Chunk, Part};
+use super::lot::LotLimits;
+use super::state::Taken;
 use super::{Activity, Inner, Lot, Mark, Record, Span, SpoolClock};
 use crate::Budget;
 use crate::driver::BatchSettings;
 use crate::stats::Tally;
+
+/// How often a failing read is tried before what it should bring is counted as damaged, and how
+/// long to wait in between.
+const READS_TRIED: u32 = 5;
+const READ_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads a spool for one exporter: takes lots in order, and settles them in any order.
 #[derive(Debug)]
@@ -22,9 +29,18 @@ pub struct Cursor {
     /// Read from disk and not yet taken.
     ahead: VecDeque<Record>,
     /// A read in progress; kept across cancelled waits, so that no read is done twice.
-    reading: Option<JoinHandle<Chunk>>,
+    reading: Option<Reading>,
+    /// Reads that failed one after the other.
+    failed_reads: u32,
+    read_again_at: Option<Instant>,
     /// Since when there is something to take that is less than a batch should hold.
     lingering_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    part: Part,
+    result: JoinHandle<io::Result<Chunk>>,
 }
 
 enum Look {
@@ -42,6 +58,8 @@ impl Cursor {
             index,
             ahead: VecDeque::new(),
             reading: None,
+            failed_reads: 0,
+            read_again_at: None,
             lingering_since: None,
         }
     }
@@ -114,7 +132,8 @@ impl Cursor {
         let available = state.available(self.index);
         if available.is_zero() {
             self.lingering_since = None;
-            return if state.is_closed {
+            // What was promised room before the close still comes.
+            return if state.is_closed && state.reserved.is_zero() {
                 Look::Ended
             } else {
                 Look::Wait
@@ -150,19 +169,62 @@ impl Cursor {
         let Some(disk) = &self.spool.disk else {
             return;
         };
-        self.ahead.clear();
-        let reading = self
-            .reading
-            .get_or_insert_with(|| disk.read(&self.spool.budget, place));
-        let chunk = reading.await;
-        self.reading = None;
-        let Ok(chunk) = chunk else {
+        let part = self.spool.lock().part_at(place);
+        let Some(part) = part else {
+            // Older segments are gone; nothing tells why, so their items are counted as lost.
+            let mut state = self.spool.lock();
+            let end = state.segment_after(place.position);
+            state.settle_damaged(self.index, Span { start: place, end });
             return;
         };
-        let mut state = self.spool.lock();
-        for span in chunk.unreadable {
-            state.settle_damaged(self.index, span);
+        self.ahead.clear();
+        if let Some(until) = self.read_again_at {
+            tokio::time::sleep_until(until).await;
+            self.read_again_at = None;
+        }
+        if self
+            .reading
+            .as_ref()
+            .is_none_or(|reading| reading.part.place != place)
+        {
+            let result = disk.read(part, &self.spool.budget);
+            self.reading = Some(Reading { part, result });
+        }
+        let Some(reading) = &mut self.reading else {
+            return;
+        };
+        let part = reading.part;
+        let read = (&mut reading.result).await;
+        self.reading = None;
+        let chunk = match read {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) => return self.failed(part, &error.to_string()),
+            Err(error) => return self.failed(part, &error.to_string()),
+        };
+        self.failed_reads = 0;
+        if let Some(span) = chunk.unreadable {
+            disk.note_damage(&self.spool.name, part.segment.position, span);
+            self.spool.lock().settle_damaged(self.index, span);
         }
         self.ahead = chunk.records.into();
+    }
+
+    /// A read failed: tried again, and given up with the rest of the segment when it keeps failing.
+    fn failed(&mut self, part: Part, error: &str) {
+        self.activity().note_error(error);
+        self.failed_reads += 1;
+        if self.failed_reads < READS_TRIED {
+            self.read_again_at = Some(Instant::now() + READ_RETRY_INTERVAL);
+            return;
+        }
+        self.failed_reads = 0;
+        let span = Span {
+            start: part.place,
+            end: part.end,
+        };
+        if let Some(disk) = &self.spool.disk {
+            disk.note_damage(&self.spool.name, part.segment.position, span);
+        }
+        self.spool.lock().settle_damaged(self.index, span);
     }
 }

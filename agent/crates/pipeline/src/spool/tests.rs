@@ -247,3 +247,25 @@ async fn a_closed_spool_refuses_and_its_cursors_end() {
     deliver(&mut cursor, 10).await;
     assert!(cursor.next(&BatchSettings::default()).await.is_none());
 }
+
+#[tokio::test]
+async fn what_was_promised_room_before_the_close_still_comes() {
+    let spool = memory_spool(vec![cursor("x")]);
+    let kept = spool.reserve(&ten(0)).await.unwrap();
+    let given_back = spool.reserve(&ten(10)).await.unwrap();
+    spool.close();
+    let mut cursor = spool.cursor("x").unwrap();
+    let delivered = tokio::spawn(async move {
+        let first = deliver(&mut cursor, 10).await;
+        (
+            first,
+            cursor.next(&BatchSettings::default()).await.is_none(),
+        )
+    });
+    tokio::task::yield_now().await;
+    assert!(!delivered.is_finished());
+    kept.append(ten(0)).kept().await.unwrap();
+    tokio::task::yield_now().await;
+    drop(given_back);
+    assert_eq!(delivered.await.unwrap(), ((0..10).collect(), true));
+}

@@ -1,0 +1,148 @@
+//! The files of one spool: every touch of the file system, in one place, so that tests can make
+//! each of them fail.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// A directory whose files are named by callers.
+#[derive(Debug)]
+pub(super) struct Files {
+    directory: PathBuf,
+    #[cfg(test)]
+    pub(super) faults: super::faults::Faults,
+}
+
+impl Files {
+    /// The files in `directory`, which is created where it is missing.
+    pub(super) fn new(directory: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&directory)?;
+        Ok(Self {
+            directory,
+            #[cfg(test)]
+            faults: super::faults::Faults::default(),
+        })
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Names of all files, sorted.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path(name))
+    }
+
+    pub(super) fn open(&self, name: &str) -> io::Result<File> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Open)?;
+        File::open(self.path(name))
+    }
+
+    pub(super) fn open_to_write(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path(name))
+    }
+
+    /// A new file; an error when there is one of that name.
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Create)?;
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(self.path(name))
+    }
+
+    /// Opens `name` for a lock; the content stays until it is locked.
+    pub(super) fn open_lock(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path(name))
+    }
+
+    /// Reads up to `len` bytes at `offset`; fewer at the end of the file.
+    pub(super) fn read_at(&self, file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Read)?;
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    pub(super) fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        #[cfg(test)]
+        if let Err(error) = self.faults.check(super::faults::Operation::Write) {
+            // A full disk takes the first part.
+            file.write_all_at(&bytes[..bytes.len() / 2], offset)?;
+            return Err(error);
+        }
+        file.write_all_at(bytes, offset)
+    }
+
+    /// Returns when the file's content and length are on the medium.
+    pub(super) fn sync(&self, file: &File) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Sync)?;
+        file.sync_data()
+    }
+
+    pub(super) fn truncate(&self, file: &File, len: u64) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Truncate)?;
+        file.set_len(len)
+    }
+
+    /// Returns when names that were created, changed or removed are on the medium.
+    pub(super) fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.directory)?.sync_all()
+    }
+
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Remove)?;
+        fs::remove_file(self.path(name))
+    }
+
+    pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    /// Replaces `name` by a file with `content`: after a crash there is the old or the new one.
+    pub(super) fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.check(super::faults::Operation::Replace)?;
+        let temporary = format!("{name}.tmp");
+        let mut file = File::create(self.path(&temporary))?;
+        file.write_all(content)?;
+        file.sync_data()?;
+        self.rename(&temporary, name)
+    }
+}
