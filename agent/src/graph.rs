@@ -32,7 +32,6 @@ use crate::extensions::{file_storage, health_check};
 use crate::processors::{attributes, resource, resource_detection};
 use crate::receivers::{self, Context, Outputs, file_log, host_metrics};
 use crate::telemetry::{Watched, health};
-use crate::transport::compression::Encoding;
 
 pub(crate) use wiring::Graph;
 
@@ -390,7 +389,7 @@ impl Exporter {
             )
             .ordered(),
             Self::OtlpGrpc(config) => Traits {
-                prefers_zstd: config.compression == Encoding::Zstd,
+                prefers_zstd: config.forwards_zstd(),
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
@@ -398,7 +397,7 @@ impl Exporter {
                 )
             },
             Self::OtlpHttp(config) => Traits {
-                prefers_zstd: config.compression == Encoding::Zstd,
+                prefers_zstd: config.forwards_zstd(),
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,

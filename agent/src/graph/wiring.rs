@@ -452,7 +452,6 @@ fn batch_settings(wished: Option<blocks::Batch>, traits: &Traits) -> BatchSettin
     settings.flush_timeout = wished.flush_after;
     match wished.sizer {
         BatchSizer::Items => {
-            let saturated = |size: u64| u32::try_from(size).unwrap_or(u32::MAX);
             settings.min_items = saturated(wished.min_size);
             let max_items = wished.max_size.map_or(u32::MAX, saturated);
             settings.max_items = settings.max_items.min(max_items);
@@ -463,6 +462,10 @@ fn batch_settings(wished: Option<blocks::Batch>, traits: &Traits) -> BatchSettin
         }
     }
     settings
+}
+
+fn saturated(items: u64) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
 }
 
 /// Without retries a batch that fails once is given up.

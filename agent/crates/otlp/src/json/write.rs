@@ -23,6 +23,24 @@ impl Write for Sink<'_> {
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
     }
+
+    fn write_char(&mut self, char: char) -> fmt::Result {
+        match u8::try_from(char) {
+            Ok(byte) if byte.is_ascii() => self.0.push(byte),
+            _ => self.write_str(char.encode_utf8(&mut [0; 4]))?,
+        }
+        Ok(())
+    }
+}
+
+impl Sink<'_> {
+    fn write_hex(&mut self, bytes: &[u8]) {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+        self.0.extend(digits.map(|digit| match digit {
+            0..10 => b'0' + digit,
+            _ => b'a' + digit - 10,
+        }));
+    }
 }
 
 fn write_message(message: &Message, bytes: &[u8], out: &mut Sink<'_>) -> fmt::Result {
@@ -35,7 +53,9 @@ fn write_message(message: &Message, bytes: &[u8], out: &mut Sink<'_>) -> fmt::Re
         }
         out.write_char(separator)?;
         separator = ',';
-        write!(out, "\"{}\":", field.json)?;
+        out.write_char('"')?;
+        out.write_str(field.json)?;
+        out.write_str("\":")?;
         if field.occurs == Occurs::Repeated {
             write_list(field, run, out)?;
         } else {
@@ -195,9 +215,7 @@ fn write_content(kind: Kind, content: Content<'_>, out: &mut Sink<'_>) -> fmt::R
         }
         (Kind::Id, Content::Len(bytes)) => {
             out.write_char('"')?;
-            bytes
-                .iter()
-                .try_for_each(|byte| write!(out, "{byte:02x}"))?;
+            out.write_hex(bytes);
             out.write_char('"')
         }
         (Kind::Message(message), Content::Len(bytes)) => write_message(message, bytes, out),
