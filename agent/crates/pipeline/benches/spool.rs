@@ -143,6 +143,7 @@ impl Home {
                 name: "null".to_owned(),
                 limits,
                 on_full: OnFull::Refuse,
+                waits_for_result: false,
             }],
         };
         Spool::open(settings, &Budget::new(1 << 30)).unwrap()

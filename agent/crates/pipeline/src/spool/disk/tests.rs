@@ -233,6 +233,22 @@ async fn what_was_settled_out_of_order_stays_settled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_is_waited_for_on_disk_too() {
+    let mut home = Home::new(&["x", "y"]);
+    home.cursors[0].waits_for_result = true;
+    let spool = home.open();
+    let waiting = tokio::spawn({
+        let spool = spool.clone();
+        async move { spool.append(ten(0)).await }
+    });
+    let mut cursor = spool.cursor("x").unwrap();
+    let lot = take(&mut cursor).await;
+    assert!(!waiting.is_finished());
+    cursor.settle(lot.span, &Tally::dropped("test", 10));
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn missing_directories_are_created_for_the_owner_alone() {
     let mut home = Home::new(&["x"]);
     home.subdirectory = "a/b";
