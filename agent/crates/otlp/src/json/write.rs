@@ -46,7 +46,7 @@ impl Sink<'_> {
 fn write_message(message: &Message, bytes: &[u8], out: &mut Sink<'_>) -> fmt::Result {
     let present = Present::new(message, bytes);
     let mut separator = '{';
-    for field in message.fields() {
+    for field in present.fields(message) {
         let run = present.run(field, bytes);
         if !is_written(field, run) {
             continue;
@@ -73,6 +73,8 @@ fn write_message(message: &Message, bytes: &[u8], out: &mut Sink<'_>) -> fmt::Re
 /// JSON has a key once, so the values of a field are found together however they are encoded.
 struct Present {
     runs: [Run; NUMBERS],
+    /// A bit for each number that is there.
+    numbers: u32,
     /// Number of the `oneof` member that came last, which is the one that counts.
     member: u32,
 }
@@ -81,18 +83,31 @@ impl Present {
     fn new(message: &Message, bytes: &[u8]) -> Self {
         let mut present = Self {
             runs: [Run::default(); NUMBERS],
+            numbers: 0,
             member: 0,
         };
         let mut fields = Fields::new(bytes);
         while let Some(field) = fields.next() {
             if let Some(run) = present.runs.get_mut(field.number as usize) {
                 run.extend(bytes, field.raw, fields.rest());
+                present.numbers |= 1 << field.number;
             }
             if let Some(Occurs::OneOf) = message.field(field.number).map(|known| known.occurs) {
                 present.member = field.number;
             }
         }
         present
+    }
+
+    /// The fields that are there, and those that JSON always shows, by rising number.
+    fn fields<'m>(&self, message: &'m Message) -> impl Iterator<Item = &'m Field> + use<'m> {
+        let mut numbers = self.numbers | message.always;
+        std::iter::from_fn(move || {
+            let number = (numbers != 0).then(|| numbers.trailing_zeros())?;
+            numbers &= numbers - 1;
+            Some(message.field(number))
+        })
+        .flatten()
     }
 
     /// The part of `bytes` that holds all values of `field`; empty when there are none.
