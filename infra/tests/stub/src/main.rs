@@ -39,8 +39,7 @@ async fn main() -> Result<()> {
         .max_decoding_message_size(MESSAGE_SIZE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_SIZE_BYTES_MAX);
     tonic::transport::Server::builder()
-        .add_service(service)
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stdin_closed())
+        .serve_with_incoming_shutdown(service, UnixListenerStream::new(listener), stdin_closed())
         .await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::plan;
 use crate::value::{decode, encode, from_json, get, has_unknown};
 
 /// Generated from `proto/provider.proto`.
-#[allow(clippy::all, unreachable_pub, missing_debug_implementations)]
+#[allow(clippy::all, dead_code, unreachable_pub, missing_debug_implementations)]
 pub(crate) mod pb {
     tonic::include_proto!("tfplugin6");
 }
@@ -176,28 +176,28 @@ impl pb::provider_server::Provider for Stub {
         &self,
         _: Request<pb::validate_provider_config::Request>,
     ) -> Answer<pb::validate_provider_config::Response> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn validate_resource_config(
         &self,
         _: Request<pb::validate_config::Request>,
     ) -> Answer<pb::validate_config::Response> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn validate_data_resource_config(
         &self,
         _: Request<pb::validate_config::Request>,
     ) -> Answer<pb::validate_config::Response> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn validate_ephemeral_resource_config(
         &self,
         _: Request<pb::validate_config::Request>,
     ) -> Answer<pb::validate_config::Response> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn upgrade_resource_state(
@@ -217,7 +217,7 @@ impl pb::provider_server::Provider for Stub {
         request: Request<pb::configure_provider::Request>,
     ) -> Answer<pb::configure_provider::Response> {
         self.remember_default_tags(bytes(&request.get_ref().config)).map_err(fault)?;
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn read_resource(
@@ -300,13 +300,13 @@ impl pb::provider_server::Provider for Stub {
         &self,
         _: Request<pb::close_ephemeral_resource::Request>,
     ) -> Answer<pb::close_ephemeral_resource::Response> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 
     async fn stop_provider(
         &self,
         _: Request<pb::stop_provider::Request>,
     ) -> Answer<pb::stop_provider::Response> {
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 }
