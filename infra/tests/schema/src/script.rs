@@ -174,11 +174,7 @@ fn block_of(script: &Script, class: &str, table: &str) -> Result<Block> {
         match &member.shape {
             Shape::Object { class, nesting, max_items } if is_block => {
                 let single = script.collections.get(&key).is_some_and(|word| word == "struct");
-                let inner = if is_recursive(class) {
-                    Block::default()
-                } else {
-                    block_of(script, class, &lower_first(class))?
-                };
+                let inner = block_of(script, class, &lower_first(class))?;
                 block.blocks.push(NestedBlock {
                     name: member.name.clone(),
                     nesting: if single { Nesting::Single } else { *nesting },
@@ -263,11 +259,6 @@ fn object_type(block: &Block) -> Value {
         fields.insert(nested.name.clone(), json!([collection, object_type(&nested.block)]));
     }
     json!(["object", fields])
-}
-
-/// Statements of a web ACL contain statements: the bindings stop somewhere, a patch takes over.
-fn is_recursive(class: &str) -> bool {
-    class.contains("Wafv2") && class.ends_with("Statement")
 }
 
 fn lower_first(class: &str) -> String {
