@@ -130,16 +130,20 @@ pub(crate) fn plan(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// The variables that point every stack at local state, plus the caller's own.
-pub(crate) fn variables(states: &Path, own: &[(&str, &str)]) -> Vec<(String, String)> {
-    let mut all = vec![
-        ("TF_VAR_state_backend".to_owned(), "local".to_owned()),
-        ("TF_VAR_state_location".to_owned(), states.to_string_lossy().into_owned()),
+/// Points a stack's copy at local state and sets the caller's own variables. The file's name sorts
+/// after the shared file of values, so that it wins for every command alike.
+fn set_variables(stack: &Path, states: &Path, own: &[(&str, &str)]) -> Result<()> {
+    let states = format!("{:?}", states.to_string_lossy());
+    let fixed = [
+        ("state_backend", "\"local\""),
+        ("state_location", states.as_str()),
         // The calendar checks count from a fixed day: a proof must not expire.
-        ("TF_VAR_today".to_owned(), "2026-11-24".to_owned()),
+        ("today", "\"2026-11-24\""),
     ];
-    all.extend(own.iter().map(|(name, value)| (format!("TF_VAR_{name}"), (*value).to_owned())));
-    all
+    let lines: String =
+        fixed.iter().chain(own).map(|(name, value)| format!("{name} = {value}\n")).collect();
+    std::fs::write(stack.join("proof.auto.tfvars"), lines)?;
+    Ok(())
 }
 
 /// Brings all stacks up, writes each plan as JSON, and returns the folder of the states.
@@ -153,16 +157,16 @@ pub(crate) fn raise(
     let mut states = PathBuf::new();
     for stack in bench.stacks()? {
         states = bench.localize(tool, &stack)?;
-        let environment = variables(&states, own);
+        set_variables(&stack, &states, own)?;
         bench.init(tool, &stack)?;
         let mut plan = bench.command(tool, &stack);
-        tool::run(plan.envs(environment.clone()).args(["plan", "-no-color", "-out=stack.tfplan"]))?;
+        tool::run(plan.args(["plan", "-no-color", "-out=stack.tfplan"]))?;
         let shown = tool::run(bench.command(tool, &stack).args(["show", "-json", "stack.tfplan"]))?;
         std::fs::write(plans.join(format!("{}.json", file_name(&stack))), &shown.stdout)?;
         let mut apply = bench.command(tool, &stack);
-        tool::run(apply.envs(environment.clone()).args(["apply", "-no-color", "stack.tfplan"]))?;
+        tool::run(apply.args(["apply", "-no-color", "stack.tfplan"]))?;
         let mut again = bench.command(tool, &stack);
-        again.envs(environment).args(["plan", "-no-color", "-detailed-exitcode"]);
+        again.args(["plan", "-no-color", "-detailed-exitcode"]);
         let output = again.output()?;
         match output.status.code() {
             Some(0) => {}
@@ -182,11 +186,8 @@ fn lower(bench: &Bench, tool: &Tool, states: &Path) -> Result<()> {
             .map(|older| read_state(states, older))
             .collect::<Result<_>>()?;
         let mut destroy = bench.command(tool, stack);
-        tool::run(
-            destroy
-                .envs(variables(states, &[]))
-                .args(["destroy", "-no-color", "-auto-approve"]),
-        )?;
+        destroy.args(["destroy", "-no-color", "-auto-approve"]);
+        tool::run(&mut destroy)?;
         for (older, content) in stacks[..index].iter().zip(before) {
             ensure!(
                 read_state(states, older)? == content,

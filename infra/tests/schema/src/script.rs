@@ -68,7 +68,7 @@ fn read(text: &str) -> Result<(Script, String)> {
     };
     let (mut class, mut root, mut table, mut argument) = (String::new(), None, String::new(), "");
     let mut pending: Option<Member> = None;
-    let mut plain_lines = 0;
+    let mut plain_lines = 0_u8;
     for line in text.lines() {
         if let Some(found) = class_line.captures(line) {
             class = found[1].to_owned();
@@ -108,9 +108,9 @@ fn read(text: &str) -> Result<(Script, String)> {
                     let holder = script.classes.get_mut(&class).context("member outside a class")?;
                     holder.members.push(member);
                 }
-                // The field and the getter's head stand between the comment and the type.
+                // The field, the getter's head and its own comment stand between.
                 None if plain_lines < 3 => {
-                    plain_lines += 1;
+                    plain_lines += u8::from(!line.trim_start().starts_with(['*', '/']));
                     pending = Some(member);
                 }
                 None => bail!("no type found for {class}.{}", member.name),
