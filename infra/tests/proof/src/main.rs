@@ -3,6 +3,10 @@
 //!
 //! Usage: `proof --infra DIR --tofu FILE --package FILE --stub FILE --work DIR COMMAND [ARGUMENT...]`
 
+mod cost;
+mod golden;
+mod plan;
+mod policy;
 mod schema;
 mod stack;
 mod stub;
@@ -43,6 +47,23 @@ fn run() -> Result<()> {
         ("validate", []) => stack::validate(&settings)?,
         ("test", []) => stack::test(&settings)?,
         ("plan", []) => stack::plan(&settings)?,
+        ("golden", []) => golden::check(&settings, false)?,
+        ("golden", [word]) if word == "update" => golden::check(&settings, true)?,
+        ("render", [scenario, target]) => {
+            golden::render(&settings, scenario, &PathBuf::from(target))?;
+        }
+        ("profiles", []) => stack::profiles(&settings)?,
+        ("policy", []) => {
+            policy::fixtures(&settings.infra)?;
+            policy::check(&settings.infra, &stack::kept_plans(&settings)?)?;
+        }
+        ("cost", []) => drop(cost::judge(&settings.infra, &stack::kept_plans(&settings)?)?),
+        // A user's own plans, as `show -json` prints them.
+        ("judge", files) if !files.is_empty() => {
+            let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+            policy::check(&settings.infra, &files)?;
+            drop(cost::judge(&settings.infra, &files)?);
+        }
         _ => bail!("unknown command {command} {arguments:?}"),
     }
     println!("{command}: ok in {:.1} s", begin.elapsed().as_secs_f64());

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::stub::Stub;
 use crate::tool::{self, Tool};
-use crate::{Settings, tree};
+use crate::{Settings, cost, policy, tree};
 
 /// The copy of the configuration that the tools work in.
 #[derive(Debug)]
@@ -123,10 +123,49 @@ pub(crate) fn plan(settings: &Settings) -> Result<()> {
     for tool in Tool::all(settings)? {
         let bench = Bench::new(settings, &format!("plan-{}", tool.name))?;
         let plans = settings.work.join("plans");
+        if plans.exists() {
+            std::fs::remove_dir_all(&plans)?;
+        }
         let states = raise(&bench, &tool, &[], &plans)?;
         lower(&bench, &tool, &states)?;
         println!("plan: {} stacks lived and died with {}", bench.stacks()?.len(), tool.name);
     }
+    Ok(())
+}
+
+/// The plans that the last `plan` left behind.
+pub(crate) fn kept_plans(settings: &Settings) -> Result<Vec<PathBuf>> {
+    let plans = tree::files(&settings.work.join("plans"), "json")
+        .context("no plans: run the command plan first")?;
+    ensure!(!plans.is_empty(), "no plans: run the command plan first");
+    Ok(plans)
+}
+
+/// Prices every profile from plans of its own, judges them, and sees the lab's first sizing refused.
+pub(crate) fn profiles(settings: &Settings) -> Result<()> {
+    let tool = Tool::tofu(settings)?;
+    let mut bills = Vec::new();
+    for profile in ["always", "soft", "lab"] {
+        let bench = Bench::new(settings, &format!("profile-{profile}"))?;
+        let plans = settings.work.join(format!("plans-{profile}"));
+        raise(&bench, &tool, &[("profile", &format!("{profile:?}"))], &plans)?;
+        let files = tree::files(&plans, "json")?;
+        policy::check(&settings.infra, &files)?;
+        bills.push(cost::judge(&settings.infra, &files)?);
+    }
+    let bench = Bench::new(settings, "profile-large")?;
+    let plans = settings.work.join("plans-large");
+    let large = [
+        ("profile", "\"always\""),
+        ("database", "{ ami_id = \"ami-0123456789abcdef0\", instance_type = \"t2.medium\" }"),
+        ("eks_nodes", "{ instance_type = \"t3.large\" }"),
+    ];
+    raise(&bench, &tool, &large, &plans)?;
+    match cost::judge(&settings.infra, &tree::files(&plans, "json")?) {
+        Ok(bill) => bail!("the first sizing costs {:.2} and was not refused", bill.total()),
+        Err(error) => println!("refused as it must be: {error}"),
+    }
+    std::fs::write(settings.work.join("cost.md"), cost::markdown(&bills))?;
     Ok(())
 }
 
