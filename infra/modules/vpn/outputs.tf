@@ -2,13 +2,14 @@ output "files" {
   description = "Every rendered file by its path under rendered/. Keys appear as @...@ marks; the render target joins them in."
   value = merge(
     {
-      "pfsense/ipsec.xml"      = templatefile("${path.module}/templates/pfsense.xml.tftpl", local.template)
-      "swanctl/gateway.conf"   = templatefile("${path.module}/templates/gateway.conf.tftpl", local.template)
-      "swanctl/far-end.conf"   = templatefile("${path.module}/templates/far-end.conf.tftpl", local.template)
-      "wireguard/gateway.conf" = templatefile("${path.module}/templates/wireguard-gateway.conf.tftpl", local.template)
-      "network-admin/ko.md"    = templatefile("${path.module}/templates/checklist.ko.md.tftpl", local.template)
-      "network-admin/en.md"    = templatefile("${path.module}/templates/checklist.en.md.tftpl", local.template)
-      "pfsense/steps.md"       = templatefile("${path.module}/templates/pfsense-steps.md.tftpl", local.template)
+      "pfsense/ipsec.xml"       = templatefile("${path.module}/templates/pfsense.xml.tftpl", local.template)
+      "swanctl/gateway.conf"    = templatefile("${path.module}/templates/gateway.conf.tftpl", local.template)
+      "swanctl/strongswan.conf" = templatefile("${path.module}/templates/strongswan.conf.tftpl", local.template)
+      "swanctl/far-end.conf"    = templatefile("${path.module}/templates/far-end.conf.tftpl", local.template)
+      "wireguard/gateway.conf"  = templatefile("${path.module}/templates/wireguard-gateway.conf.tftpl", local.template)
+      "network-admin/ko.md"     = templatefile("${path.module}/templates/checklist.ko.md.tftpl", local.template)
+      "network-admin/en.md"     = templatefile("${path.module}/templates/checklist.en.md.tftpl", local.template)
+      "pfsense/steps.md"        = templatefile("${path.module}/templates/pfsense-steps.md.tftpl", local.template)
     },
     {
       for user, entry in var.wireguard_users :
