@@ -17,7 +17,7 @@ values(change) := change.change.after
 rules := {
 	"open_ingress", "public_ssh", "public_instance", "imdsv2", "encrypted_gp3", "log_retention",
 	"standard_support", "nat_gateways", "tags", "vpn_kept", "budget", "metric_namespace",
-	"preshared_key", "internal_database", "private_endpoint", "state_public",
+	"preshared_key", "plain_secret", "internal_database", "private_endpoint", "state_public",
 }
 
 # ---- network
@@ -82,6 +82,13 @@ deny contains sentence if {
 	is_string(values(connection)[argument])
 	connection.change.actions == ["create"]
 	sentence := sprintf("preshared_key: %s has %s in the configuration, so it would lie in the state; leave it out, AWS makes the key and keeps it in Secrets Manager.", [connection.address, argument])
+}
+
+deny contains sentence if {
+	some version in of_type("aws_secretsmanager_secret_version")
+	some argument in ["secret_string", "secret_binary"]
+	is_string(values(version)[argument])
+	sentence := sprintf("plain_secret: %s has %s, so the secret lies in the state; use secret_string_wo with an ephemeral value.", [version.address, argument])
 }
 
 # ---- machines

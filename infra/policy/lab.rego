@@ -10,7 +10,7 @@ of_type(kind) := {change |
 	change.type == kind
 }
 
-rules := {"database_nodes", "database_sources", "static_routes", "calendar"}
+rules := {"database_nodes", "database_sources", "static_routes", "calendar", "workers"}
 
 deny contains sentence if {
 	nodes := {change | some change in of_type("aws_instance"); startswith(change.address, "module.ec2.")}
@@ -56,4 +56,10 @@ deny contains sentence if {
 	some schedule in of_type("aws_scheduler_schedule")
 	schedule.change.after.schedule_expression_timezone != input.variables.calendar.value.timezone
 	sentence := sprintf("calendar: %s runs in %s, the lab lives in %s.", [schedule.address, schedule.change.after.schedule_expression_timezone, input.variables.calendar.value.timezone])
+}
+
+deny contains sentence if {
+	some group in of_type("aws_eks_node_group")
+	group.change.after.scaling_config[0].desired_size != input.variables.eks_nodes.value.desired
+	sentence := sprintf("workers: %s starts with %v nodes, eks_nodes asks for %v; pass the variable on unchanged.", [group.address, group.change.after.scaling_config[0].desired_size, input.variables.eks_nodes.value.desired])
 }

@@ -30,6 +30,10 @@ run "three_nodes_that_keep_their_data" {
     error_message = "Encrypted gp3."
   }
   assert {
+    condition     = { for name, instance in aws_instance.this : name => instance.private_ip } == { for name, node in var.nodes : name => node.private_ip }
+    error_message = "Each node has its own fixed address."
+  }
+  assert {
     condition     = length(aws_iam_role_policy.node) == 1
     error_message = "The nodes read their secret."
   }

@@ -25,6 +25,14 @@ run "the_lab_sleeps_from_two_to_nine" {
     error_message = "Alarms know the night."
   }
   assert {
+    condition     = jsondecode(aws_scheduler_schedule.this["sleep-lab-workers"].target[0].input).ScalingConfig == { MinSize = 0, DesiredSize = 0, MaxSize = 4 }
+    error_message = "No worker stays awake."
+  }
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.this["wake-lab-workers"].target[0].input).ScalingConfig == { MinSize = 0, DesiredSize = 2, MaxSize = 4 }
+    error_message = "The morning brings the workers back."
+  }
+  assert {
     condition     = output.hours_per_week == 85
     error_message = "Seventeen hours on five days."
   }

@@ -27,6 +27,10 @@ run "the_database_is_never_public" {
     error_message = "Patroni decides who is asked."
   }
   assert {
+    condition     = alltrue([for group in aws_lb_target_group.database : group.health_check[0].port == "8008" && group.health_check[0].matcher == "200"])
+    error_message = "Patroni is asked at its own port."
+  }
+  assert {
     condition     = length(aws_lb_target_group_attachment.database) == 6
     error_message = "Three nodes in both groups."
   }

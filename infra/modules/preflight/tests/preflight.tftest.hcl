@@ -23,6 +23,10 @@ run "the_lab_passes" {
     error_message = "The first database node must keep 10.0.16.10."
   }
   assert {
+    condition     = output.fixed_addresses.internal["ap-northeast-2a"] == "10.0.16.20"
+    error_message = "The balancer must keep 10.0.16.20, beside the node."
+  }
+  assert {
     condition     = output.nat_gateways == 1
     error_message = "The lab has one NAT gateway."
   }

@@ -19,6 +19,10 @@ run "three_zones_and_no_public_address" {
     error_message = "Nothing gets a public address by being started."
   }
   assert {
+    condition     = { for zone, subnet in aws_subnet.private : zone => subnet.cidr_block } == var.subnets.private && { for zone, subnet in aws_subnet.public : zone => subnet.cidr_block } == var.subnets.public
+    error_message = "Each subnet has the planned range."
+  }
+  assert {
     condition     = aws_vpc_endpoint.s3.vpc_endpoint_type == "Gateway"
     error_message = "The S3 endpoint is the free kind."
   }

@@ -110,7 +110,7 @@ impl Bill {
         self.lines.values().sum()
     }
 
-    fn over_budget(&self) -> bool {
+    pub(crate) fn over_budget(&self) -> bool {
         self.total() > self.budget_usd
     }
 }
@@ -124,9 +124,13 @@ struct Pricing<'a> {
 
 impl Pricing<'_> {
     fn price(&self, name: &str) -> Result<f64> {
-        self.table.prices.get(name).map(|price| price.usd).with_context(|| {
-            format!("no price called {name} in cost/prices.json: add it with its source")
-        })
+        self.table
+            .prices
+            .get(name)
+            .map(|price| price.usd)
+            .with_context(|| {
+                format!("no price called {name} in cost/prices.json: add it with its source")
+            })
     }
 
     fn usage(&self, name: &str) -> Result<f64> {
@@ -137,7 +141,10 @@ impl Pricing<'_> {
     }
 
     fn hours(&self, part: Part) -> f64 {
-        self.awake.get(&part).copied().unwrap_or(self.table.hours_per_month)
+        self.awake
+            .get(&part)
+            .copied()
+            .unwrap_or(self.table.hours_per_month)
     }
 
     /// The waking part of a month, for what is priced by the month.
@@ -169,7 +176,10 @@ impl Pricing<'_> {
                     resource.address
                 );
                 let hourly = format!("rds_multi_az_hour.{}", resource.text("/instance_class")?);
-                self.add("managed database", self.price(&hourly)? * self.hours(Part::Standing));
+                self.add(
+                    "managed database",
+                    self.price(&hourly)? * self.hours(Part::Standing),
+                );
             }
             "aws_eks_cluster" => self.charge_cluster(resource)?,
             "aws_eks_node_group" => {
@@ -276,8 +286,12 @@ impl Pricing<'_> {
 
     /// What no resource stands for: metrics, log volume, traffic between zones.
     fn charge_usage(&mut self, plans: &[Plan]) -> Result<()> {
-        let is_whole = plans.iter().any(|plan| plan.resources().any(|r| r.kind == "aws_eks_cluster"))
-            && plans.iter().any(|plan| plan.resources().any(|r| r.kind == "aws_vpc"));
+        let is_whole = plans
+            .iter()
+            .any(|plan| plan.resources().any(|r| r.kind == "aws_eks_cluster"))
+            && plans
+                .iter()
+                .any(|plan| plan.resources().any(|r| r.kind == "aws_vpc"));
         if !is_whole {
             return Ok(());
         }
@@ -289,7 +303,8 @@ impl Pricing<'_> {
         let metrics = series * self.price("cloudwatch_metric_month")?;
         self.add("CloudWatch metrics", metrics * self.share(Part::Compute));
         let logs = self.usage("logs_gb")?
-            * (self.price("cloudwatch_logs_gb")? + self.price("cloudwatch_logs_stored_gb_month")?);
+            * (self.price("cloudwatch_logs_gb")?
+                + self.price("cloudwatch_logs_stored_gb_month")?);
         self.add("logs and alarms", logs);
         let nat = self.usage("nat_gb")? * self.price("nat_gb")?;
         self.add("NAT gateway", nat * self.share(Part::Compute));
@@ -322,12 +337,19 @@ pub(crate) fn bill(table: &Table, profiles: &Profiles, plans: &[Plan]) -> Result
         .find_map(|plan| plan.variable("profile"))
         .and_then(serde_json::Value::as_str)
         .context("no plan has the variable profile")?;
-    let profile = profiles.profiles.get(name).with_context(|| format!("no profile {name}"))?;
+    let profile = profiles
+        .profiles
+        .get(name)
+        .with_context(|| format!("no profile {name}"))?;
     let mut pricing = Pricing {
         table,
         usage: &profiles.usage,
         awake: BTreeMap::new(),
-        bill: Bill { profile: name.to_owned(), budget_usd: profile.budget_usd, ..Bill::default() },
+        bill: Bill {
+            profile: name.to_owned(),
+            budget_usd: profile.budget_usd,
+            ..Bill::default()
+        },
     };
     if !profile.sleeping.is_empty() {
         let hours = waking_hours(table, plans)?;
@@ -347,11 +369,15 @@ pub(crate) fn bill(table: &Table, profiles: &Profiles, plans: &[Plan]) -> Result
 
 /// Working days only: five of seven, from waking to sleeping.
 fn waking_hours(table: &Table, plans: &[Plan]) -> Result<f64> {
-    let calendar =
-        plans.iter().find_map(|plan| plan.variable("calendar")).context("no plan has a calendar")?;
+    let calendar = plans
+        .iter()
+        .find_map(|plan| plan.variable("calendar"))
+        .context("no plan has a calendar")?;
     let minutes = |name: &str| -> Result<f64> {
         let text = calendar.get(name).and_then(serde_json::Value::as_str);
-        let (hour, minute) = text.and_then(|text| text.split_once(':')).context("no time")?;
+        let (hour, minute) = text
+            .and_then(|text| text.split_once(':'))
+            .context("no time")?;
         Ok(hour.parse::<f64>()? * 60.0 + minute.parse::<f64>()?)
     };
     let day = (minutes("sleep_at")? - minutes("wake_at")?).rem_euclid(1440.0);
@@ -363,7 +389,9 @@ fn sleeps(part: Part, profile: &str, plans: &[Plan]) -> bool {
     let scheduled = |action: &str| {
         plans.iter().flat_map(Plan::resources).any(|resource| {
             resource.kind == "aws_scheduler_schedule"
-                && resource.text("/target/0/arn").is_ok_and(|arn| arn.ends_with(action))
+                && resource
+                    .text("/target/0/arn")
+                    .is_ok_and(|arn| arn.ends_with(action))
         })
     };
     match part {
@@ -374,16 +402,29 @@ fn sleeps(part: Part, profile: &str, plans: &[Plan]) -> bool {
     }
 }
 
+pub(crate) fn priced(infra: &Path, files: &[PathBuf]) -> Result<Bill> {
+    let (table, profiles) = Table::read(infra)?;
+    let plans = files
+        .iter()
+        .map(|path| Plan::read(path))
+        .collect::<Result<Vec<_>>>()?;
+    bill(&table, &profiles, &plans)
+}
+
 /// Prints the bill and fails above the budget.
 pub(crate) fn judge(infra: &Path, files: &[PathBuf]) -> Result<Bill> {
-    let (table, profiles) = Table::read(infra)?;
-    let plans = files.iter().map(|path| Plan::read(path)).collect::<Result<Vec<_>>>()?;
-    let bill = bill(&table, &profiles, &plans)?;
+    let (table, _) = Table::read(infra)?;
+    let bill = priced(infra, files)?;
     println!("profile {}, prices as of {}:", bill.profile, table.as_of);
     for (line, usd) in &bill.lines {
         println!("  {line:<26}{usd:>9.2}");
     }
-    println!("  {:<26}{:>9.2} of {:.0} USD a month", "total", bill.total(), bill.budget_usd);
+    println!(
+        "  {:<26}{:>9.2} of {:.0} USD a month",
+        "total",
+        bill.total(),
+        bill.budget_usd
+    );
     if bill.over_budget() {
         bail!(
             "this plan costs {:.2} USD a month, profile {} may cost {:.0}: choose smaller nodes, \
@@ -398,22 +439,38 @@ pub(crate) fn judge(infra: &Path, files: &[PathBuf]) -> Result<Bill> {
 
 /// The table of all profiles as the README shows it.
 pub(crate) fn markdown(bills: &[Bill]) -> String {
-    let mut lines: Vec<&str> =
-        bills.iter().flat_map(|bill| bill.lines.keys().copied()).collect();
+    let mut lines: Vec<&str> = bills
+        .iter()
+        .flat_map(|bill| bill.lines.keys().copied())
+        .collect();
     lines.sort_unstable();
     lines.dedup();
-    let head: String = bills.iter().map(|bill| format!(" {} |", bill.profile)).collect();
+    let head: String = bills
+        .iter()
+        .map(|bill| format!(" {} |", bill.profile))
+        .collect();
     let rule: String = bills.iter().map(|_| "---:|").collect();
     let mut text = format!("| USD a month |{head}\n|---|{rule}\n");
     for line in lines {
         let row: String = bills
             .iter()
-            .map(|bill| format!(" {:.2} |", bill.lines.get(line).copied().unwrap_or_default()))
+            .map(|bill| {
+                format!(
+                    " {:.2} |",
+                    bill.lines.get(line).copied().unwrap_or_default()
+                )
+            })
             .collect();
         text.push_str(&format!("| {line} |{row}\n"));
     }
-    let total: String = bills.iter().map(|bill| format!(" **{:.2}** |", bill.total())).collect();
-    let budget: String = bills.iter().map(|bill| format!(" {:.0} |", bill.budget_usd)).collect();
+    let total: String = bills
+        .iter()
+        .map(|bill| format!(" **{:.2}** |", bill.total()))
+        .collect();
+    let budget: String = bills
+        .iter()
+        .map(|bill| format!(" {:.0} |", bill.budget_usd))
+        .collect();
     text.push_str(&format!("| **total** |{total}\n| budget |{budget}\n"));
     text
 }
@@ -432,7 +489,7 @@ mod tests {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
     }
 
-    fn priced(fixture: &str) -> Result<Bill> {
+    fn fixture_bill(fixture: &str) -> Result<Bill> {
         let (table, profiles) = Table::read(&infra())?;
         let path = infra().join("cost/fixtures").join(fixture);
         bill(&table, &profiles, &[Plan::read(&path)?])
@@ -440,8 +497,12 @@ mod tests {
 
     /// The lab's figures cut off after the cent.
     fn check(fixture: &str, expected: f64) {
-        let total = priced(fixture).expect("priced").total();
-        assert_eq!((total * 100.0).floor() / 100.0, expected, "{fixture}: {total}");
+        let total = fixture_bill(fixture).expect("priced").total();
+        assert_eq!(
+            (total * 100.0).floor() / 100.0,
+            expected,
+            "{fixture}: {total}"
+        );
     }
 
     #[test]
@@ -465,29 +526,43 @@ mod tests {
     /// are not on record, and no profile's budget carries the design.
     #[test]
     fn the_first_design_is_over_every_budget() {
-        let known = priced("first-design.json").expect("priced").total();
+        let known = fixture_bill("first-design.json").expect("priced").total();
         assert!((410.0..440.0).contains(&known), "{known}");
         let nodes = 1054.0 - known;
         let (_, profiles) = Table::read(&infra()).expect("tables");
-        assert!(profiles.profiles.values().all(|profile| known + nodes > profile.budget_usd));
+        assert!(
+            profiles
+                .profiles
+                .values()
+                .all(|profile| known + nodes > profile.budget_usd)
+        );
     }
 
     #[test]
     fn nothing_sleeps_without_a_schedule() {
-        let awake = priced("lab-database-without-schedule.json").expect("priced").total();
-        let always = priced("lab-database-always.json").expect("priced").total();
+        let awake = fixture_bill("lab-database-without-schedule.json")
+            .expect("priced")
+            .total();
+        let always = fixture_bill("lab-database-always.json")
+            .expect("priced")
+            .total();
         assert!((awake - always).abs() < 0.001, "{awake} {always}");
     }
 
     #[test]
     fn extended_support_costs_365_more() {
-        let total = priced("extended-support.json").expect("priced").total();
+        let total = fixture_bill("extended-support.json")
+            .expect("priced")
+            .total();
         assert!((total - 73.0 - 365.0).abs() < 0.001, "{total}");
     }
 
     #[test]
     fn a_type_without_a_rule_is_an_error_and_not_free() {
-        let error = priced("unknown-type.json").expect_err("refused");
-        assert!(error.to_string().contains("aws_sagemaker_endpoint"), "{error}");
+        let error = fixture_bill("unknown-type.json").expect_err("refused");
+        assert!(
+            error.to_string().contains("aws_sagemaker_endpoint"),
+            "{error}"
+        );
     }
 }

@@ -20,16 +20,32 @@ pub(crate) fn render(settings: &Settings, scenario: &str, target: &Path) -> Resu
     Ok(())
 }
 
-/// Byte for byte; `update` writes instead of comparing.
-pub(crate) fn check(settings: &Settings, update: bool) -> Result<()> {
+/// Byte for byte.
+pub(crate) fn check(settings: &Settings) -> Result<()> {
+    let (count, faults) = differences(settings)?;
+    if !faults.is_empty() {
+        bail!(
+            "golden files differ; if that is meant, run make golden-update:\n{}",
+            faults.join("\n")
+        );
+    }
+    println!("golden: {count} files, byte for byte");
+    Ok(())
+}
+
+/// Renders anew what `check` compares with.
+pub(crate) fn update(settings: &Settings) -> Result<()> {
+    let folder = settings.infra.join("tests/golden/rendered");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    render(settings, "lab", &folder)
+}
+
+/// How many files are rendered, and what is different about them.
+pub(crate) fn differences(settings: &Settings) -> Result<(usize, Vec<String>)> {
     let folder = settings.infra.join("tests/golden/rendered");
     let fresh = files(settings, "lab")?;
-    if update {
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
-        return render(settings, "lab", &folder);
-    }
     let mut faults = Vec::new();
     for (path, content) in &fresh {
         match std::fs::read_to_string(folder.join(path)) {
@@ -46,16 +62,15 @@ pub(crate) fn check(settings: &Settings, update: bool) -> Result<()> {
             }
         }
     }
-    if !faults.is_empty() {
-        bail!("golden files differ; if that is meant, run make golden-update:\n{}", faults.join("\n"));
-    }
-    println!("golden: {} files, byte for byte", fresh.len());
-    Ok(())
+    Ok((fresh.len(), faults))
 }
 
 /// The first line that differs says enough.
 fn difference(path: &str, kept: &str, fresh: &str) -> String {
-    let line = kept.lines().zip(fresh.lines()).position(|(kept, fresh)| kept != fresh);
+    let line = kept
+        .lines()
+        .zip(fresh.lines())
+        .position(|(kept, fresh)| kept != fresh);
     let number = line.unwrap_or_else(|| kept.lines().count().min(fresh.lines().count()));
     format!(
         "{path}:{}\n  kept:     {}\n  rendered: {}",
@@ -75,15 +90,24 @@ fn files(settings: &Settings, scenario: &str) -> Result<BTreeMap<String, String>
     let folder = root.join("tests/golden");
     std::fs::create_dir_all(&folder)?;
     for name in ["main.tf", &format!("{scenario}.tfvars")] {
-        std::fs::copy(settings.infra.join("tests/golden").join(name), folder.join(name))
-            .with_context(|| format!("copying {name}"))?;
+        std::fs::copy(
+            settings.infra.join("tests/golden").join(name),
+            folder.join(name),
+        )
+        .with_context(|| format!("copying {name}"))?;
     }
     let data = root.join(".data");
     let values = format!("-var-file={scenario}.tfvars");
     // Provider-free: there is nothing to attach to.
-    tool::run(tool.command(&folder, &data, "{}").args(["init", "-no-color"]))?;
+    tool::run(
+        tool.command(&folder, &data, "{}")
+            .args(["init", "-no-color"]),
+    )?;
     let apply = ["apply", "-no-color", "-auto-approve", &values];
     tool::run(tool.command(&folder, &data, "{}").args(apply))?;
-    let output = tool::run(tool.command(&folder, &data, "{}").args(["output", "-json", "files"]))?;
+    let output = tool::run(
+        tool.command(&folder, &data, "{}")
+            .args(["output", "-json", "files"]),
+    )?;
     serde_json::from_slice(&output.stdout).context("reading the rendered files")
 }

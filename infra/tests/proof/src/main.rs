@@ -4,9 +4,13 @@
 //! Usage: `proof --infra DIR --tofu FILE --package FILE --stub FILE --work DIR COMMAND [ARGUMENT...]`
 
 mod cost;
+mod docs;
+mod enums;
 mod golden;
+mod mutations;
 mod plan;
 mod policy;
+mod refusals;
 mod schema;
 mod stack;
 mod stub;
@@ -47,17 +51,28 @@ fn run() -> Result<()> {
         ("validate", []) => stack::validate(&settings)?,
         ("test", []) => stack::test(&settings)?,
         ("plan", []) => stack::plan(&settings)?,
-        ("golden", []) => golden::check(&settings, false)?,
-        ("golden", [word]) if word == "update" => golden::check(&settings, true)?,
+        ("golden", []) => golden::check(&settings)?,
+        ("golden", [word]) if word == "update" => golden::update(&settings)?,
         ("render", [scenario, target]) => {
             golden::render(&settings, scenario, &PathBuf::from(target))?;
         }
+        ("docs", []) => {
+            docs::check_shared(&settings.infra)?;
+            docs::check(&settings, false)?;
+        }
+        ("docs", [word]) if word == "update" => docs::check(&settings, true)?,
+        ("enums", []) => enums::check(&settings.infra, &stack::kept_plans(&settings)?)?,
+        ("mutations", []) => mutations::run(&settings)?,
+        ("refusals", []) => refusals::check(&settings)?,
         ("profiles", []) => stack::profiles(&settings)?,
         ("policy", []) => {
             policy::fixtures(&settings.infra)?;
             policy::check(&settings.infra, &stack::kept_plans(&settings)?)?;
         }
-        ("cost", []) => drop(cost::judge(&settings.infra, &stack::kept_plans(&settings)?)?),
+        ("cost", []) => drop(cost::judge(
+            &settings.infra,
+            &stack::kept_plans(&settings)?,
+        )?),
         // A user's own plans, as `show -json` prints them.
         ("judge", files) if !files.is_empty() => {
             let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
@@ -76,14 +91,18 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<(Settings, String, V
         let word = words.next().context("no command given")?;
         match word.strip_prefix("--") {
             Some(flag) => {
-                let value = words.next().with_context(|| format!("--{flag} needs a value"))?;
+                let value = words
+                    .next()
+                    .with_context(|| format!("--{flag} needs a value"))?;
                 flags.insert(flag.to_owned(), PathBuf::from(value));
             }
             None => break word,
         }
     };
     let mut take = |name: &str| {
-        flags.remove(name).with_context(|| format!("--{name} is missing"))
+        flags
+            .remove(name)
+            .with_context(|| format!("--{name} is missing"))
     };
     let settings = Settings {
         infra: take("infra")?,

@@ -62,7 +62,9 @@ impl Plan {
 impl Resource<'_> {
     /// A value by JSON pointer, for example `/scaling_config/0/desired_size`.
     pub(crate) fn at(&self, pointer: &str) -> Option<&Value> {
-        self.values.pointer(pointer).filter(|value| !value.is_null())
+        self.values
+            .pointer(pointer)
+            .filter(|value| !value.is_null())
     }
 
     pub(crate) fn number(&self, pointer: &str) -> Result<f64> {
@@ -78,6 +80,8 @@ impl Resource<'_> {
     }
 
     pub(crate) fn len(&self, pointer: &str) -> usize {
-        self.at(pointer).and_then(Value::as_array).map_or(0, Vec::len)
+        self.at(pointer)
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len)
     }
 }

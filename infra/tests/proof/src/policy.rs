@@ -19,14 +19,20 @@ pub(crate) fn judge(infra: &Path, plan: &str) -> Result<Vec<String>> {
     Ok(sentences)
 }
 
-/// Fails with all sentences about all plans.
-pub(crate) fn check(infra: &Path, plans: &[PathBuf]) -> Result<()> {
+/// Every sentence about all plans.
+pub(crate) fn refusals(infra: &Path, plans: &[PathBuf]) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for path in plans {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         all.extend(judge(infra, &text)?);
     }
+    Ok(all)
+}
+
+/// Fails with all sentences about all plans.
+pub(crate) fn check(infra: &Path, plans: &[PathBuf]) -> Result<()> {
+    let all = refusals(infra, plans)?;
     if !all.is_empty() {
         bail!("the policy refuses the plan:\n  {}", all.join("\n  "));
     }
@@ -45,7 +51,9 @@ pub(crate) fn fixtures(infra: &Path) -> Result<()> {
                 let plan = std::fs::read_to_string(&path)
                     .with_context(|| format!("rule {rule} needs {}", path.display()))?;
                 let sentences = judge(infra, &plan)?;
-                let found = sentences.iter().any(|line| line.starts_with(&format!("{rule}: ")));
+                let found = sentences
+                    .iter()
+                    .any(|line| line.starts_with(&format!("{rule}: ")));
                 ensure!(
                     found == refused,
                     "rule {rule} on its {kind} plan says {sentences:?}"
@@ -93,11 +101,17 @@ mod tests {
         let mut engine = engine(&infra()).expect("policies load");
         let mut known: Vec<String> = Vec::new();
         for package in ["infra", "lab"] {
-            let rules = engine.eval_rule(format!("data.{package}.rules")).expect("rules");
+            let rules = engine
+                .eval_rule(format!("data.{package}.rules"))
+                .expect("rules");
             known.extend(texts(&rules).expect("texts"));
         }
         for path in tree::files(&infra().join("policy/fixtures"), "json").expect("fixtures") {
-            let name = path.file_name().expect("name").to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .expect("name")
+                .to_string_lossy()
+                .into_owned();
             let rule = name.split('.').next().expect("rule").to_owned();
             assert!(known.contains(&rule), "{name}");
         }
@@ -108,6 +122,11 @@ mod tests {
         let path = infra().join("policy/fixtures/nat_gateways.bad.json");
         let plan = std::fs::read_to_string(path).expect("fixture");
         let sentences = judge(&infra(), &plan).expect("judged");
-        assert!(sentences.iter().any(|line| line.contains("Set nat_mode to single")), "{sentences:?}");
+        assert!(
+            sentences
+                .iter()
+                .any(|line| line.contains("Set nat_mode to single")),
+            "{sentences:?}"
+        );
     }
 }

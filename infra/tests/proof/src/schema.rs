@@ -13,7 +13,10 @@ use crate::{Settings, tree};
 pub(crate) fn check(settings: &Settings) -> Result<()> {
     let path = write(settings)?;
     let bytes = std::fs::read(&path)?;
-    let found = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let found = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
     let hash_file = settings.infra.join("tests/schema/schema.sha256");
     let committed = std::fs::read_to_string(&hash_file).unwrap_or_default();
     if committed.trim() != found {

@@ -3,12 +3,16 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::tool::Tool;
 use crate::{Settings, schema};
+
+/// Keeps the sockets of one run apart.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
 pub(crate) struct Stub {
@@ -20,7 +24,9 @@ impl Stub {
     pub(crate) fn start(settings: &Settings) -> Result<Self> {
         let schema = schema::write(settings)?;
         // Unix socket paths are limited to about 100 bytes, so it lies in the temporary folder.
-        let socket = std::env::temp_dir().join(format!("skybridge-stub-{}", std::process::id()));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("skybridge-stub-{}-{number}", std::process::id());
+        let socket = std::env::temp_dir().join(name);
         if socket.exists() {
             std::fs::remove_file(&socket)?;
         }

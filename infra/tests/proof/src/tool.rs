@@ -34,20 +34,28 @@ impl Tool {
     fn new(name: &'static str, path: PathBuf, settings: &Settings) -> Result<Self> {
         let provider = provider_address(&path, settings)
             .with_context(|| format!("asking {name} for the provider's address"))?;
-        Ok(Self { name, path, provider })
+        Ok(Self {
+            name,
+            path,
+            provider,
+        })
     }
 
     /// The tool in `folder`, with its working files in `data` and the stub in the provider's place.
     pub(crate) fn command(&self, folder: &Path, data: &Path, reattach: &str) -> Command {
         let mut command = bare(&self.path, folder);
-        command.env("TF_DATA_DIR", data).env("TF_REATTACH_PROVIDERS", reattach);
+        command
+            .env("TF_DATA_DIR", data)
+            .env("TF_REATTACH_PROVIDERS", reattach);
         command
     }
 }
 
 /// Runs to the end and returns what was printed; a failure carries both streams.
 pub(crate) fn run(command: &mut Command) -> Result<Output> {
-    let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
     if !output.status.success() {
         bail!("{}", report(command, &output));
     }
@@ -55,8 +63,14 @@ pub(crate) fn run(command: &mut Command) -> Result<Output> {
 }
 
 pub(crate) fn report(command: &Command, output: &Output) -> String {
-    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-    let folder = command.get_current_dir().map(Path::to_string_lossy).unwrap_or_default();
+    let words: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let folder = command
+        .get_current_dir()
+        .map(Path::to_string_lossy)
+        .unwrap_or_default();
     format!(
         "{} {} failed in {folder}\n{}{}",
         command.get_program().to_string_lossy(),

@@ -59,5 +59,6 @@ fn visit(folder: &Path, seen: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()>
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }

@@ -39,8 +39,7 @@ pub struct Wanted {
 
 /// Fails unless the tarball is byte for byte the pinned one.
 pub fn verify(tarball: &Path, pin: &Pin) -> Result<()> {
-    let bytes =
-        std::fs::read(tarball).with_context(|| format!("reading {}", tarball.display()))?;
+    let bytes = std::fs::read(tarball).with_context(|| format!("reading {}", tarball.display()))?;
     let digest = base64::engine::general_purpose::STANDARD.encode(Sha512::digest(&bytes));
     let found = format!("sha512-{digest}");
     if found != pin.integrity {
@@ -74,7 +73,9 @@ pub fn extract(tarball: &Path, wanted: &Wanted, patches: &Patches) -> Result<Sch
             continue;
         };
         let mut text = String::new();
-        entry.read_to_string(&mut text).with_context(|| format!("reading {path}"))?;
+        entry
+            .read_to_string(&mut text)
+            .with_context(|| format!("reading {path}"))?;
         let block = script::parse(&text).with_context(|| format!("parsing {path}"))?;
         match place {
             Place::Provider => schema.provider = block,
@@ -84,8 +85,16 @@ pub fn extract(tarball: &Path, wanted: &Wanted, patches: &Patches) -> Result<Sch
         }
     }
     require_all("resource", &wanted.resources, schema.resources.keys())?;
-    require_all("data source", &wanted.data_sources, schema.data_sources.keys())?;
-    require_all("ephemeral resource", &wanted.ephemerals, schema.ephemerals.keys())?;
+    require_all(
+        "data source",
+        &wanted.data_sources,
+        schema.data_sources.keys(),
+    )?;
+    require_all(
+        "ephemeral resource",
+        &wanted.ephemerals,
+        schema.ephemerals.keys(),
+    )?;
     patches.apply(&mut schema)?;
     Ok(schema)
 }

@@ -80,7 +80,9 @@ impl Patches {
                     .attributes
                     .iter_mut()
                     .find(|attribute| attribute.name == *argument)
-                    .with_context(|| format!("patch names {name}.{argument}, which does not exist"))?
+                    .with_context(|| {
+                        format!("patch names {name}.{argument}, which does not exist")
+                    })?
                     .sensitive = true;
             }
         }
@@ -91,7 +93,9 @@ impl Patches {
             for (path, patch) in blocks {
                 let parent = descend(root, path)
                     .with_context(|| format!("patch names {name}.{path}, which does not exist"))?;
-                parent.attributes.retain(|attribute| attribute.name != patch.name);
+                parent
+                    .attributes
+                    .retain(|attribute| attribute.name != patch.name);
                 parent.blocks.retain(|block| block.name != patch.name);
                 parent.blocks.push(patch.clone());
             }
@@ -107,7 +111,11 @@ fn descend<'a>(root: &'a mut Block, path: &str) -> Option<&'a mut Block> {
     names.pop()?;
     let mut here = root;
     for name in names {
-        here = &mut here.blocks.iter_mut().find(|block| block.name == name)?.block;
+        here = &mut here
+            .blocks
+            .iter_mut()
+            .find(|block| block.name == name)?
+            .block;
     }
     Some(here)
 }

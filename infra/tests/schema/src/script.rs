@@ -33,7 +33,11 @@ struct Member {
 #[derive(Debug)]
 enum Shape {
     Plain(Value),
-    Object { class: String, nesting: Nesting, max_items: u32 },
+    Object {
+        class: String,
+        nesting: Nesting,
+        max_items: u32,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +78,9 @@ fn read(text: &str) -> Result<(Script, String)> {
             class = found[1].to_owned();
             if matches!(
                 &found[2],
-                "TerraformResource" | "TerraformDataSource" | "TerraformProvider"
+                "TerraformResource"
+                    | "TerraformDataSource"
+                    | "TerraformProvider"
                     | "TerraformEphemeralResource"
             ) {
                 root = Some(class.clone());
@@ -100,12 +106,17 @@ fn read(text: &str) -> Result<(Script, String)> {
             script.blocks.insert(format!("{table}.{argument}"));
         } else if let Some(word) = line.trim().strip_prefix("type: \"") {
             let word = word.trim_end_matches("\",").to_owned();
-            script.collections.insert(format!("{table}.{argument}"), word);
+            script
+                .collections
+                .insert(format!("{table}.{argument}"), word);
         } else if let Some(mut member) = pending.take() {
             match shape_of(line, &member.name)? {
                 Some(shape) => {
                     member.shape = shape;
-                    let holder = script.classes.get_mut(&class).context("member outside a class")?;
+                    let holder = script
+                        .classes
+                        .get_mut(&class)
+                        .context("member outside a class")?;
                     holder.members.push(member);
                 }
                 // The field, the getter's head and its own comment stand between.
@@ -123,13 +134,23 @@ fn read(text: &str) -> Result<(Script, String)> {
 fn shape_of(line: &str, name: &str) -> Result<Option<Shape>> {
     let line = line.trim();
     if let Some(rest) = line.split_once("= new ").map(|(_, rest)| rest) {
-        let (class, arguments) = rest.split_once('(').context("a constructor without arguments")?;
+        let (class, arguments) = rest
+            .split_once('(')
+            .context("a constructor without arguments")?;
         let is_set = arguments.contains(", true)");
         let shape = if let Some(class) = class.strip_suffix("List") {
             let nesting = if is_set { Nesting::Set } else { Nesting::List };
-            Shape::Object { class: class.to_owned(), nesting, max_items: 0 }
+            Shape::Object {
+                class: class.to_owned(),
+                nesting,
+                max_items: 0,
+            }
         } else if let Some(class) = class.strip_suffix("OutputReference") {
-            Shape::Object { class: class.to_owned(), nesting: Nesting::List, max_items: 1 }
+            Shape::Object {
+                class: class.to_owned(),
+                nesting: Nesting::List,
+                max_items: 1,
+            }
         } else {
             // Maps of objects: none is used here; a map of strings has a getter instead.
             Shape::Plain(json!(["map", "string"]))
@@ -142,7 +163,11 @@ fn shape_of(line: &str, name: &str) -> Result<Option<Shape>> {
     if name == "default_tags" || getter.starts_with("this._") {
         return Ok(Some(Shape::Plain(json!("provider"))));
     }
-    let list = if getter.contains("Fn.tolist(") { "set" } else { "list" };
+    let list = if getter.contains("Fn.tolist(") {
+        "set"
+    } else {
+        "list"
+    };
     let kind = [
         ("getStringMapAttribute", json!(["map", "string"])),
         ("getBooleanMapAttribute", json!(["map", "bool"])),
@@ -172,8 +197,15 @@ fn block_of(script: &Script, class: &str, table: &str) -> Result<Block> {
         let key = format!("{table}.{}", member.name);
         let is_block = script.blocks.contains(&key) && !member.computed;
         match &member.shape {
-            Shape::Object { class, nesting, max_items } if is_block => {
-                let single = script.collections.get(&key).is_some_and(|word| word == "struct");
+            Shape::Object {
+                class,
+                nesting,
+                max_items,
+            } if is_block => {
+                let single = script
+                    .collections
+                    .get(&key)
+                    .is_some_and(|word| word == "struct");
                 let inner = block_of(script, class, &lower_first(class))?;
                 block.blocks.push(NestedBlock {
                     name: member.name.clone(),
@@ -185,10 +217,18 @@ fn block_of(script: &Script, class: &str, table: &str) -> Result<Block> {
             }
             Shape::Object { class, nesting, .. } => {
                 let inner = block_of(script, class, &lower_first(class))?;
-                let collection = if *nesting == Nesting::Set { "set" } else { "list" };
-                block.attributes.push(attribute(member, json!([collection, object_type(&inner)])));
+                let collection = if *nesting == Nesting::Set {
+                    "set"
+                } else {
+                    "list"
+                };
+                block
+                    .attributes
+                    .push(attribute(member, json!([collection, object_type(&inner)])));
             }
-            Shape::Plain(kind) if kind == "provider" => provider_member(script, member, &mut block)?,
+            Shape::Plain(kind) if kind == "provider" => {
+                provider_member(script, member, &mut block)?
+            }
             Shape::Plain(kind) => block.attributes.push(attribute(member, kind.clone())),
         }
     }
@@ -204,13 +244,19 @@ fn provider_member(script: &Script, member: &Member, block: &mut Block) -> Resul
             // The other provider blocks are not used here; an empty block refuses their arguments.
             _ => &[],
         };
-        let attributes = fields.iter().map(|(name, kind)| optional(name, kind.clone())).collect();
+        let attributes = fields
+            .iter()
+            .map(|(name, kind)| optional(name, kind.clone()))
+            .collect();
         block.blocks.push(NestedBlock {
             name: member.name.clone(),
             nesting: Nesting::List,
             min_items: 0,
             max_items: 1,
-            block: Block { attributes, blocks: Vec::new() },
+            block: Block {
+                attributes,
+                blocks: Vec::new(),
+            },
         });
         return Ok(());
     }
@@ -255,8 +301,15 @@ fn object_type(block: &Block) -> Value {
         fields.insert(attribute.name.clone(), attribute.kind.clone());
     }
     for nested in &block.blocks {
-        let collection = if nested.nesting == Nesting::Set { "set" } else { "list" };
-        fields.insert(nested.name.clone(), json!([collection, object_type(&nested.block)]));
+        let collection = if nested.nesting == Nesting::Set {
+            "set"
+        } else {
+            "list"
+        };
+        fields.insert(
+            nested.name.clone(),
+            json!([collection, object_type(&nested.block)]),
+        );
     }
     json!(["object", fields])
 }
@@ -321,7 +374,11 @@ class AThing extends cdktn.TerraformResource {
 
     #[test]
     fn a_computed_object_is_an_attribute_and_not_a_block() {
-        let fact = parsed().attributes.into_iter().find(|a| a.name == "fact").expect("fact");
+        let fact = parsed()
+            .attributes
+            .into_iter()
+            .find(|a| a.name == "fact")
+            .expect("fact");
         assert_eq!(fact.kind, json!(["set", ["object", {"state": "string"}]]));
         assert!(fact.computed && !fact.optional);
     }
@@ -330,7 +387,10 @@ class AThing extends cdktn.TerraformResource {
     fn a_single_reference_is_a_block_of_at_most_one() {
         let block = parsed();
         let found = &block.blocks[0];
-        assert_eq!((found.name.as_str(), found.min_items, found.max_items), ("box", 1, 1));
+        assert_eq!(
+            (found.name.as_str(), found.min_items, found.max_items),
+            ("box", 1, 1)
+        );
         assert!(found.block.attributes[0].required);
     }
 

@@ -8,8 +8,12 @@ use crate::value::{is_unknown, text_of, unknown};
 /// The account, region and zones that every answer belongs to.
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "ap-northeast-2";
-const ZONES: [&str; 4] =
-    ["ap-northeast-2a", "ap-northeast-2b", "ap-northeast-2c", "ap-northeast-2d"];
+const ZONES: [&str; 4] = [
+    "ap-northeast-2a",
+    "ap-northeast-2b",
+    "ap-northeast-2c",
+    "ap-northeast-2d",
+];
 
 /// What the fakes of one object are derived from.
 #[derive(Debug)]
@@ -20,9 +24,15 @@ pub(crate) struct Seed {
 
 impl Seed {
     pub(crate) fn new(kind: &str, content: &[u8]) -> Self {
-        let digest = Sha256::new().chain_update(kind).chain_update(content).finalize();
+        let digest = Sha256::new()
+            .chain_update(kind)
+            .chain_update(content)
+            .finalize();
         let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { kind: kind.to_owned(), digest }
+        Self {
+            kind: kind.to_owned(),
+            digest,
+        }
     }
 
     fn short(&self) -> &str {
@@ -31,7 +41,12 @@ impl Seed {
 
     /// The last octet of an address, away from the ends of a range.
     fn octet(&self, name: &str) -> u8 {
-        let sum = self.digest.bytes().chain(name.bytes()).map(u32::from).sum::<u32>();
+        let sum = self
+            .digest
+            .bytes()
+            .chain(name.bytes())
+            .map(u32::from)
+            .sum::<u32>();
         u8::try_from(sum % 200).unwrap_or_default() + 20
     }
 }
@@ -160,7 +175,13 @@ mod tests {
 
     fn filled(kind: serde_json::Value, name: &str) -> Value {
         let mut value = unknown();
-        fill(&kind, &Seed::new("aws_vpc", b"x"), name, &Context::default(), &mut value);
+        fill(
+            &kind,
+            &Seed::new("aws_vpc", b"x"),
+            name,
+            &Context::default(),
+            &mut value,
+        );
         value
     }
 
@@ -171,7 +192,10 @@ mod tests {
 
     #[test]
     fn a_computed_list_of_objects_can_be_read_by_index() {
-        let value = filled(json!(["list", ["object", {"data": "string"}]]), "certificate_authority");
+        let value = filled(
+            json!(["list", ["object", {"data": "string"}]]),
+            "certificate_authority",
+        );
         assert_eq!(value.as_array().map(Vec::len), Some(1));
     }
 

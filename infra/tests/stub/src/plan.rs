@@ -120,12 +120,20 @@ mod tests {
     }
 
     fn object(fields: &[(&str, Value)]) -> Value {
-        Value::Map(fields.iter().map(|(k, v)| (Value::from(*k), v.clone())).collect())
+        Value::Map(
+            fields
+                .iter()
+                .map(|(k, v)| (Value::from(*k), v.clone()))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_new_object_has_unknowns_and_an_old_one_keeps_nulls() {
-        let block = Block { attributes: vec![attribute("id", json!("string"))], blocks: vec![] };
+        let block = Block {
+            attributes: vec![attribute("id", json!("string"))],
+            blocks: vec![],
+        };
         let mut value = object(&[("id", Value::Nil)]);
         plan(&block, false, &mut value);
         assert!(get(&value, "id").expect("id").is_nil());
@@ -135,7 +143,10 @@ mod tests {
 
     #[test]
     fn a_write_only_argument_never_reaches_the_plan() {
-        let block = Block { attributes: vec![attribute("key_wo", json!("string"))], blocks: vec![] };
+        let block = Block {
+            attributes: vec![attribute("key_wo", json!("string"))],
+            blocks: vec![],
+        };
         let mut value = object(&[("key_wo", Value::from("hidden"))]);
         plan(&block, true, &mut value);
         assert!(get(&value, "key_wo").expect("key").is_nil());
@@ -147,7 +158,10 @@ mod tests {
             ("tags", object(&[("Env", Value::from("own"))])),
             ("tags_all", unknown()),
         ]);
-        let defaults = [("Env".to_owned(), "dev".to_owned()), ("Ttl".to_owned(), "1d".to_owned())];
+        let defaults = [
+            ("Env".to_owned(), "dev".to_owned()),
+            ("Ttl".to_owned(), "1d".to_owned()),
+        ];
         merge_tags(&defaults, &mut value);
         let all = get(&value, "tags_all").expect("tags_all");
         assert_eq!(get(all, "Env").and_then(Value::as_str), Some("own"));

@@ -25,15 +25,24 @@ pub(crate) struct Stub {
 
 impl Stub {
     pub(crate) fn new(schema: Arc<Schema>) -> Self {
-        Self { schema, default_tags: Mutex::new(Vec::new()) }
+        Self {
+            schema,
+            default_tags: Mutex::new(Vec::new()),
+        }
     }
 
     fn resource(&self, kind: &str) -> Result<&Block> {
-        self.schema.resources.get(kind).with_context(|| format!("no resource called {kind}"))
+        self.schema
+            .resources
+            .get(kind)
+            .with_context(|| format!("no resource called {kind}"))
     }
 
     fn default_tags(&self) -> Vec<(String, String)> {
-        self.default_tags.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.default_tags
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn remember_default_tags(&self, config: &[u8]) -> Result<()> {
@@ -48,7 +57,10 @@ impl Stub {
             .flatten()
             .filter_map(|(key, text)| Some((key.as_str()?.to_owned(), text.as_str()?.to_owned())))
             .collect();
-        *self.default_tags.lock().unwrap_or_else(PoisonError::into_inner) = tags;
+        *self
+            .default_tags
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = tags;
         Ok(())
     }
 
@@ -79,7 +91,11 @@ impl Stub {
     }
 
     fn upgraded(&self, request: &pb::upgrade_resource_state::Request) -> Result<Value> {
-        let raw = request.raw_state.as_ref().map(|raw| raw.json.as_slice()).unwrap_or_default();
+        let raw = request
+            .raw_state
+            .as_ref()
+            .map(|raw| raw.json.as_slice())
+            .unwrap_or_default();
         from_json(&serde_json::from_slice(raw).context("reading the stored state")?)
     }
 
@@ -95,11 +111,17 @@ type Planned = (Value, Vec<String>);
 type Answer<T> = Result<Response<T>, Status>;
 
 fn bytes(value: &Option<pb::DynamicValue>) -> &[u8] {
-    value.as_ref().map(|value| value.msgpack.as_slice()).unwrap_or_default()
+    value
+        .as_ref()
+        .map(|value| value.msgpack.as_slice())
+        .unwrap_or_default()
 }
 
 fn wire(value: &Value) -> Result<Option<pb::DynamicValue>> {
-    Ok(Some(pb::DynamicValue { msgpack: encode(value)?, json: Vec::new() }))
+    Ok(Some(pb::DynamicValue {
+        msgpack: encode(value)?,
+        json: Vec::new(),
+    }))
 }
 
 /// A fault of the stub itself ends the call; it is never a finding about the configuration.
@@ -141,17 +163,27 @@ fn block_message(block: &Block) -> Result<pb::schema::Block> {
             })
         })
         .collect::<Result<_>>()?;
-    Ok(pb::schema::Block { version: 0, attributes, block_types })
+    Ok(pb::schema::Block {
+        version: 0,
+        attributes,
+        block_types,
+    })
 }
 
 fn schema_message(block: &Block) -> Result<pb::Schema> {
-    Ok(pb::Schema { version: 0, block: Some(block_message(block)?) })
+    Ok(pb::Schema {
+        version: 0,
+        block: Some(block_message(block)?),
+    })
 }
 
 fn schema_messages<'a>(
     blocks: impl IntoIterator<Item = (&'a String, &'a Block)>,
 ) -> Result<std::collections::HashMap<String, pb::Schema>> {
-    blocks.into_iter().map(|(name, block)| Ok((name.clone(), schema_message(block)?))).collect()
+    blocks
+        .into_iter()
+        .map(|(name, block)| Ok((name.clone(), schema_message(block)?)))
+        .collect()
 }
 
 #[tonic::async_trait]
@@ -216,7 +248,8 @@ impl pb::provider_server::Provider for Stub {
         &self,
         request: Request<pb::configure_provider::Request>,
     ) -> Answer<pb::configure_provider::Response> {
-        self.remember_default_tags(bytes(&request.get_ref().config)).map_err(fault)?;
+        self.remember_default_tags(bytes(&request.get_ref().config))
+            .map_err(fault)?;
         Ok(Response::new(Default::default()))
     }
 
@@ -273,8 +306,9 @@ impl pb::provider_server::Provider for Stub {
     ) -> Answer<pb::read_data_source::Response> {
         let request = request.get_ref();
         let block = self.schema.data_sources.get(&request.type_name);
-        let value =
-            self.read(block, &request.type_name, bytes(&request.config)).map_err(fault)?;
+        let value = self
+            .read(block, &request.type_name, bytes(&request.config))
+            .map_err(fault)?;
         Ok(Response::new(pb::read_data_source::Response {
             state: wire(&value).map_err(fault)?,
             diagnostics: Vec::new(),
@@ -287,8 +321,9 @@ impl pb::provider_server::Provider for Stub {
     ) -> Answer<pb::open_ephemeral_resource::Response> {
         let request = request.get_ref();
         let block = self.schema.ephemerals.get(&request.type_name);
-        let value =
-            self.read(block, &request.type_name, bytes(&request.config)).map_err(fault)?;
+        let value = self
+            .read(block, &request.type_name, bytes(&request.config))
+            .map_err(fault)?;
         Ok(Response::new(pb::open_ephemeral_resource::Response {
             result: wire(&value).map_err(fault)?,
             diagnostics: Vec::new(),

@@ -46,7 +46,10 @@ pub(crate) fn get_mut<'a>(object: &'a mut Value, name: &str) -> Option<&'a mut V
     let Value::Map(entries) = object else {
         return None;
     };
-    entries.iter_mut().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
+    entries
+        .iter_mut()
+        .find(|(key, _)| key.as_str() == Some(name))
+        .map(|(_, value)| value)
 }
 
 pub(crate) fn text_of<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
