@@ -32,6 +32,7 @@ use crate::extensions::{file_storage, health_check};
 use crate::processors::{attributes, resource, resource_detection};
 use crate::receivers::{self, Context, Outputs, file_log, host_metrics};
 use crate::telemetry::{Watched, health};
+use crate::transport::compression::Encoding;
 
 pub(crate) use wiring::Graph;
 
@@ -264,14 +265,14 @@ impl Backend {
     /// Makes the exporter called `id`; what has to serve beside it goes to `services`.
     async fn new(id: &str, config: &Exporter, services: &mut Services) -> Result<Self, Fatal> {
         Ok(match config.clone() {
-            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(&config)?)),
-            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(&config)?)),
+            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(id, *config)?)),
+            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(id, *config)?)),
             Exporter::Loki(config) => Self::Loki(Arc::new(loki::Exporter::new(id, *config)?)),
             Exporter::OtlpGrpc(config) => {
-                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(&config)?))
+                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(id, *config)?))
             }
             Exporter::OtlpHttp(config) => {
-                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(&config)?))
+                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(id, *config)?))
             }
             Exporter::Prometheus(config) => {
                 let (exporter, server) = prometheus::Exporter::bind(&config).await?;
@@ -389,7 +390,7 @@ impl Exporter {
             )
             .ordered(),
             Self::OtlpGrpc(config) => Traits {
-                prefers_zstd: config.forwards_zstd(),
+                prefers_zstd: config.compression == Encoding::Zstd,
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
@@ -397,7 +398,8 @@ impl Exporter {
                 )
             },
             Self::OtlpHttp(config) => Traits {
-                prefers_zstd: config.forwards_zstd(),
+                prefers_zstd: config.compression == Encoding::Zstd
+                    && config.encoding == otlp_http::Format::Proto,
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,

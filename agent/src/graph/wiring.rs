@@ -185,11 +185,8 @@ impl<'a> Builder<'a> {
         let cursors = members.iter().map(|(component, traits)| CursorSettings {
             name: component.id.to_string(),
             limits: limits(&traits.delivery, &storage, &self.budget),
-            on_full: if traits.delivery.waits_when_full {
-                OnFull::Wait
-            } else {
-                OnFull::Refuse
-            },
+            on_full: on_full(&traits.delivery),
+            waits_for_result: traits.delivery.waits_for_result,
         });
         let cursors = cursors.collect();
         let spool = Spool::open(
@@ -425,6 +422,16 @@ fn limits(delivery: &blocks::Delivery, storage: &Storage, budget: &Budget) -> Li
         records: delivery.queue_requests,
         items: delivery.queue_items,
         age: Some(AGE_MAX),
+    }
+}
+
+fn on_full(delivery: &blocks::Delivery) -> OnFull {
+    if delivery.drops_oldest {
+        OnFull::DropOldest
+    } else if delivery.waits_when_full {
+        OnFull::Wait
+    } else {
+        OnFull::Refuse
     }
 }
 
