@@ -383,12 +383,14 @@ impl Exporter {
                 config.timeout,
             )
             .ordered(),
-            Self::Loki(config) => of(
-                &config.sending_queue,
-                &config.retry_on_failure,
-                config.timeout,
-            )
-            .ordered(),
+            Self::Loki(config) => Traits {
+                is_ordered: loki::Exporter::IS_ORDERED,
+                ..of(
+                    &config.sending_queue,
+                    &config.retry_on_failure,
+                    config.timeout,
+                )
+            },
             Self::OtlpGrpc(config) => Traits {
                 prefers_zstd: config.compression == Encoding::Zstd,
                 ..of(
@@ -412,18 +414,15 @@ impl Exporter {
                 Interval::default(),
             )
             .ordered(),
-            Self::PrometheusRemoteWrite(config) => {
-                let traits = of(
+            Self::PrometheusRemoteWrite(config) => Traits {
+                is_ordered: prometheus_remote_write::Exporter::IS_ORDERED,
+                max_request_items: u32::try_from(config.max_batch_samples).unwrap_or(u32::MAX),
+                ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
                     config.timeout,
-                );
-                let samples = u32::try_from(config.max_batch_samples).unwrap_or(u32::MAX);
-                Traits {
-                    max_request_items: samples,
-                    ..traits.ordered()
-                }
-            }
+                )
+            },
         }
     }
 }

@@ -187,6 +187,7 @@ impl pipeline::Exporter for Exporter {
 
 impl Server {
     /// Where the series are, for logs and tests.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.listener.address()
     }

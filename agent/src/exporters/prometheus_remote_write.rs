@@ -272,6 +272,7 @@ impl Exporter {
 
     /// The version of the message that the receiver is known to understand: 1, 2, or `None` before
     /// the first answer.
+    #[cfg(test)]
     pub(crate) fn protocol(&self) -> Option<u8> {
         self.known.get().map(|version| match version {
             Version::V1 => 1,

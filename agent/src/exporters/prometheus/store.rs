@@ -104,6 +104,7 @@ impl Store {
     }
 
     /// Bytes that are accounted for series.
+    #[cfg(test)]
     pub(super) fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
     }

@@ -201,7 +201,7 @@ impl Files {
                 continue;
             };
             let id = FileId::in_checkpoint(&checkpoint);
-            let directory = checkpoint.path.parent().unwrap_or(Path::new(""));
+            let directory = checkpoint.path.parent().unwrap_or_else(|| Path::new(""));
             if present.contains(&id) {
                 continue;
             }
