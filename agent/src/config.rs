@@ -285,4 +285,7 @@ pub(crate) fn load<C: Catalog>(
 }
 
 #[cfg(test)]
+pub(crate) use tree::node;
+
+#[cfg(test)]
 pub(crate) mod tests;

@@ -2,6 +2,7 @@
 //! what came back; queueing and retrying are the driver's.
 
 pub(crate) mod debug;
+mod drops;
 pub(crate) mod file;
 pub(crate) mod loki;
 pub(crate) mod otlp;
@@ -9,6 +10,7 @@ pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod prometheus;
 pub(crate) mod prometheus_remote_write;
+mod refusal;
 #[cfg(test)]
 mod scripted;
 mod series;

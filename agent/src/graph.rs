@@ -398,7 +398,8 @@ impl Exporter {
                 )
             },
             Self::OtlpHttp(config) => Traits {
-                prefers_zstd: config.compression == Encoding::Zstd,
+                prefers_zstd: config.compression == Encoding::Zstd
+                    && config.encoding == otlp_http::Format::Proto,
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,

@@ -5,6 +5,7 @@ mod listen;
 use super::diagnostic::{Diagnostic, listing, nearest, suggestion};
 use super::id::{ComponentId, Kind};
 use super::model::{Declared, Drawn, File, Reference};
+use super::place::Place;
 use super::upstream;
 use super::{Catalog, Component, Family, Options, Pipeline, Settings, Type};
 
@@ -336,17 +337,18 @@ impl Checker<'_> {
     }
 }
 
-/// The full key path of a value of a component, and its place: the value's, or that of the nearest
-/// key above it when the value was not written.
-fn locate(declared: &Declared, key_path: &str) -> (String, super::place::Place) {
+/// The full key path of a value of a component, and its place: that of a scalar or a list item, and
+/// otherwise of the nearest key.
+fn locate(declared: &Declared, key_path: &str) -> (String, Place) {
     if key_path.is_empty() {
         return (declared.path(), declared.place.clone());
     }
     let keys: Vec<&str> = key_path.split("::").collect();
     let (node, key_place) = declared.body.find(keys.iter().copied());
-    let is_written = declared.body.has(keys.iter().copied());
+    let is_item = keys.last().is_some_and(|key| key.parse::<usize>().is_ok());
+    let is_written = declared.body.has(keys) && !node.is_null();
     let place = match key_place {
-        Some(_) if is_written && !node.is_null() && node.text().is_some() => &node.place,
+        Some(_) if is_written && (is_item || node.text().is_some()) => &node.place,
         Some(key_place) => key_place,
         None => &declared.place,
     };

@@ -127,20 +127,34 @@ fn without_secrets(line: &str) -> Vec<char> {
         }
         let after = line.get(..=byte).map_or(0, |before| before.chars().count());
         let value: String = shown.iter().skip(after).collect();
-        if value.trim_start().trim_start_matches('"').starts_with("${") {
+        let unquoted = value.trim_start().trim_start_matches(['"', '\'']);
+        if unquoted.starts_with("${") {
             continue;
         }
+        let length = secret_chars(&value);
         for c in shown
             .iter_mut()
             .skip(after)
-            .take_while(|c| !matches!(c, ',' | '}'))
+            .take(length)
+            .filter(|c| **c != ' ')
         {
-            if *c != ' ' {
-                *c = '*';
-            }
+            *c = '*';
         }
     }
     shown
+}
+
+/// How many characters of the rest of a line belong to the value that it begins with.
+fn secret_chars(rest: &str) -> usize {
+    let blanks = rest.chars().take_while(|c| *c == ' ').count();
+    let value = rest.trim_start();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let inside = value.chars().skip(usize::from(quote.is_some()));
+    let length = match quote {
+        Some(quote) => inside.take_while(|c| *c != quote).count() + 2,
+        None => inside.take_while(|c| !matches!(c, ',' | '}')).count(),
+    };
+    blanks + length
 }
 
 #[cfg(test)]
@@ -186,6 +200,8 @@ mod tests {
             "{ user: me, password: hunter2, endpont: x }",
             "headers: { \"X-Api-Token\": hunter2 }",
             "  Authorization: Bearer hunter2",
+            "{ password: \"a, hunter2}\", endpont: x }",
+            "  'secret': 'x,hunter2'",
         ] {
             let shown = excerpt(line, 1, 1, 3);
             assert!(!shown.contains("hunter2"), "{shown}");

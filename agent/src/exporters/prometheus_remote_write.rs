@@ -308,7 +308,12 @@ impl Exporter {
         })
     }
 
-    async fn send(&self, rendered: &Rendered, version: Version) -> Result<Answer, ExportError> {
+    async fn send(
+        &self,
+        rendered: &Rendered,
+        items: u32,
+        version: Version,
+    ) -> Result<Answer, ExportError> {
         let (content_type, number) = match version {
             Version::V1 => ("application/x-protobuf", "0.1.0"),
             Version::V2 => (
@@ -335,6 +340,7 @@ impl Exporter {
             version,
             &response,
             &rendered.contents,
+            items,
             &endpoint,
         ))
     }
@@ -351,7 +357,7 @@ impl Exporter {
             let exported = answer::exported(&rendered.contents, 0, "", items);
             return Ok(Attempt::Done(exported));
         }
-        match self.send(&rendered, version).await? {
+        match self.send(&rendered, items, version).await? {
             Answer::Understood { lost, reason } => {
                 self.learn(version);
                 let exported = answer::exported(&rendered.contents, lost, &reason, items);

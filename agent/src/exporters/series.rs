@@ -20,7 +20,6 @@ mod render;
 mod translate;
 pub(crate) mod unit;
 
-use std::fmt;
 use std::sync::Arc;
 
 use otlp::metrics::Exemplar;
@@ -199,93 +198,31 @@ pub(crate) enum Reason {
     Duplicate,
 }
 
-impl Reason {
-    const ALL: [Self; 15] = [
-        Self::DeltaTemporality,
-        Self::NoTemporality,
-        Self::InvalidName,
-        Self::InvalidLabel,
-        Self::NoValue,
-        Self::MalformedHistogram,
-        Self::MalformedSummary,
-        Self::NoSum,
-        Self::ScaleTooSmall,
-        Self::NativeHistogram,
-        Self::TypeConflict,
-        Self::TooManySeries,
-        Self::TooOld,
-        Self::TooFarInFuture,
-        Self::Duplicate,
-    ];
-
+impl From<Reason> for &'static str {
     /// The word for counters.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::DeltaTemporality => "delta_temporality",
-            Self::NoTemporality => "no_temporality",
-            Self::InvalidName => "invalid_name",
-            Self::InvalidLabel => "invalid_label",
-            Self::NoValue => "no_value",
-            Self::MalformedHistogram => "malformed_histogram",
-            Self::MalformedSummary => "malformed_summary",
-            Self::NoSum => "no_sum",
-            Self::ScaleTooSmall => "scale_too_small",
-            Self::NativeHistogram => "native_histogram",
-            Self::TypeConflict => "type_conflict",
-            Self::TooManySeries => "too_many_series",
-            Self::TooOld => "too_old",
-            Self::TooFarInFuture => "too_far_in_future",
-            Self::Duplicate => "duplicate",
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::DeltaTemporality => "delta_temporality",
+            Reason::NoTemporality => "no_temporality",
+            Reason::InvalidName => "invalid_name",
+            Reason::InvalidLabel => "invalid_label",
+            Reason::NoValue => "no_value",
+            Reason::MalformedHistogram => "malformed_histogram",
+            Reason::MalformedSummary => "malformed_summary",
+            Reason::NoSum => "no_sum",
+            Reason::ScaleTooSmall => "scale_too_small",
+            Reason::NativeHistogram => "native_histogram",
+            Reason::TypeConflict => "type_conflict",
+            Reason::TooManySeries => "too_many_series",
+            Reason::TooOld => "too_old",
+            Reason::TooFarInFuture => "too_far_in_future",
+            Reason::Duplicate => "duplicate",
         }
     }
 }
 
-/// Data points that were not told, by reason. Displays as `too_old: 3, duplicate: 1`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Drops {
-    counts: [u32; Reason::ALL.len()],
-}
-
-impl Drops {
-    /// Counts points.
-    pub(crate) fn add(&mut self, reason: Reason, points: u32) {
-        for (candidate, count) in Reason::ALL.iter().zip(&mut self.counts) {
-            if *candidate == reason {
-                *count = count.saturating_add(points);
-            }
-        }
-    }
-
-    /// Counts all of `other`.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (count, added) in self.counts.iter_mut().zip(&other.counts) {
-            *count = count.saturating_add(*added);
-        }
-    }
-
-    /// Points of all reasons.
-    pub(crate) fn total(&self) -> u32 {
-        self.counts
-            .iter()
-            .fold(0, |total, count| total.saturating_add(*count))
-    }
-
-    /// Each reason that occurred, with its points.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Reason, u32)> {
-        let counted = Reason::ALL.into_iter().zip(self.counts);
-        counted.filter(|(_, count)| *count > 0)
-    }
-}
-
-impl fmt::Display for Drops {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, (reason, count)) in self.iter().enumerate() {
-            let comma = if position == 0 { "" } else { ", " };
-            write!(f, "{comma}{}: {count}", reason.as_str())?;
-        }
-        Ok(())
-    }
-}
+/// Data points that were not told, by reason.
+pub(crate) type Drops = super::drops::Drops<Reason>;
 
 #[cfg(test)]
 mod tests;

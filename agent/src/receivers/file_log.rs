@@ -280,15 +280,7 @@ pub(crate) async fn run<O: Output>(
     let settings = Settings::new(&config, globs, context.state_directory.clone());
     let files = blocking(move || Files::open(settings))
         .await
-        .map_err(|error| {
-            Fatal::caused(
-                format!(
-                    "{}: open the checkpoints in the state directory",
-                    context.id
-                ),
-                error,
-            )
-        })?;
+        .map_err(|error| cannot_open(&context, error))?;
     context.stats.set_started();
     if config.retry_on_failure != RetryOnFailure::default() {
         tracing::info!(
@@ -304,6 +296,16 @@ pub(crate) async fn run<O: Output>(
     };
     reader.run(config.poll_interval.0).await;
     Ok(())
+}
+
+fn cannot_open(context: &Context, error: std::io::Error) -> Fatal {
+    let directory = context.state_directory.clone().unwrap_or_default();
+    let message = format!(
+        "{}: open the checkpoints in {}; make it a directory that this program may write to",
+        context.id,
+        directory.display()
+    );
+    Fatal::caused(message, error)
 }
 
 /// What happens in turn: look, read, deliver, advance.

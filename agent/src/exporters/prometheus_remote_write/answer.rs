@@ -7,6 +7,7 @@
 use http::{HeaderMap, StatusCode};
 use pipeline::{ExportError, Exported};
 
+use super::super::refusal::refusal;
 use super::message::Contents;
 use crate::transport::http::Response;
 
@@ -50,6 +51,7 @@ pub(super) fn read(
     version: Version,
     response: &Response,
     contents: &Contents,
+    items: u32,
     endpoint: &str,
 ) -> Answer {
     let status = response.status;
@@ -81,9 +83,9 @@ pub(super) fn read(
             foreign(ExportError::PeerRejection { message: message() }, true)
         }
         (Version::V2, StatusCode::BAD_REQUEST, None) => {
-            foreign(refused(response, message()), false)
+            foreign(refusal(response, items, message()), false)
         }
-        _ => Answer::Failed(refused(response, message())),
+        _ => Answer::Failed(refusal(response, items, message())),
     }
 }
 
@@ -122,33 +124,4 @@ fn written(headers: &HeaderMap) -> Option<u64> {
         .or(histograms)
         .or_else(|| count(EXEMPLARS_WRITTEN))?;
     Some(samples.unwrap_or(0).saturating_add(histograms.unwrap_or(0)))
-}
-
-/// The error for a status that is neither success nor peculiar to a version.
-fn refused(response: &Response, message: String) -> ExportError {
-    match response.status {
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            ExportError::Retry {
-                after: response.retry_after(),
-                message,
-            }
-        }
-        StatusCode::UNAUTHORIZED
-        | StatusCode::FORBIDDEN
-        | StatusCode::NOT_FOUND
-        | StatusCode::METHOD_NOT_ALLOWED
-        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => ExportError::PeerRejection { message },
-        status if status.is_redirection() => ExportError::PeerRejection {
-            message: format!("{message}; redirects are not followed, set the final URL"),
-        },
-        StatusCode::PAYLOAD_TOO_LARGE => ExportError::TooLarge { message },
-        StatusCode::BAD_REQUEST => ExportError::BadData {
-            reason: "bad_request",
-            message,
-        },
-        _ => ExportError::BadData {
-            reason: "refused",
-            message,
-        },
-    }
 }

@@ -491,7 +491,7 @@ async fn answers_mean_what_the_table_says() {
         ((403, vec![], ""), "PeerRejection"),
         ((404, vec![], ""), "PeerRejection"),
         ((405, vec![], ""), "PeerRejection"),
-        ((413, vec![], ""), "TooLarge"),
+        ((413, vec![], ""), "BadData { reason: \"too_large\""),
         (
             (301, vec![("Location", "/".to_owned())], ""),
             "PeerRejection",

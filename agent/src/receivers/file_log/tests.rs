@@ -215,6 +215,39 @@ fn a_file_renamed_while_nobody_looked_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_file_renamed_out_of_sight_while_nobody_looked_is_read_to_its_end() {
+    let mut host = Host::with(|config| config.start_at = StartAt::End);
+    host.append("a.log", "old\n");
+    host.append("b.log", "old\n");
+    host.drain();
+    host.files = None;
+    host.append("a.log", "one\n");
+    host.rename("a.log", "a.log.1");
+    host.append("a.log", "two\n");
+    host.append("b.log", "no longer wanted\n");
+    host.config.exclude = vec![host.path("b.log").display().to_string()];
+    let mut lines = host.drain();
+    lines.sort();
+    assert_eq!(lines, ["one", "two"]);
+}
+
+#[test]
+fn more_files_than_may_be_open_are_all_read() {
+    let mut host = Host::with(|config| config.max_concurrent_files = 2);
+    for round in 0..3 {
+        for file in 0..20 {
+            host.append(&format!("{file}.log"), format!("round {round}\n"));
+        }
+        assert_eq!(host.drain().len(), 20, "round {round}");
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().filter(|fd| {
+            let target = std::fs::read_link(fd.as_ref().unwrap().path());
+            target.is_ok_and(|path| path.starts_with(host.folder.path()))
+        });
+        assert!(open.count() <= 2);
+    }
+}
+
+#[test]
 fn a_truncated_file_is_read_from_its_beginning() {
     let mut host = Host::new();
     host.append("a.log", "one\ntwo\n");

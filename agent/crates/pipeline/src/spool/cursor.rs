@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::disk::{Chunk, Part};
-use super::state::{LotLimits, Taken};
+use super::lot::LotLimits;
+use super::state::Taken;
 use super::{Activity, Inner, Lot, Mark, Record, Span, SpoolClock};
 use crate::Budget;
 use crate::driver::BatchSettings;

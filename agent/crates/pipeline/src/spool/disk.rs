@@ -69,6 +69,7 @@
 //! batch tries again, so that the spool goes on when there is space. After a failed sync the
 //! segment is left for good, because nobody knows what the medium holds, and a new one is begun.
 
+mod commit;
 mod cursor_file;
 #[cfg(test)]
 mod faults;
@@ -77,22 +78,24 @@ mod format;
 mod lock;
 mod recovery;
 mod segment;
+mod upkeep;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::state::{State, Track};
-use super::{Amount, CursorSettings, Inner, Mark, Record, Reservation, Span};
+use super::state::State;
+use super::track::Track;
+use super::{CursorSettings, Span};
+use crate::Budget;
 use crate::stats::DiskStats;
-use crate::{Batch, Budget, Refused};
+use commit::Queue;
 use cursor_file::Hint;
 use files::Files;
 use lock::Lock;
@@ -109,21 +112,11 @@ const SEGMENTS_PER_LIMIT: u64 = 16;
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
-/// Most payload bytes in one write; the buffer in which a group is put together.
-const GROUP_BYTES: u64 = 8 << 20;
-
 /// Part of the byte budget, in percent, from which on the window is given up.
 const PRESSED_PERCENT: usize = 75;
 
-/// A newest segment of this size is left for a fresh one when nothing in it is needed any more.
-const IDLE_SEGMENT_BYTES: u64 = 1 << 20;
-
-/// Damaged segments kept for people to look at; the oldest go first.
-const DAMAGED_KEPT: usize = 4;
+/// Suffix of segments set aside.
 const DAMAGED_SUFFIX: &str = ".damaged";
-
-/// When a sender should try again after the disk failed.
-const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// How a spool lies on disk.
 #[derive(Clone, Debug)]
@@ -170,20 +163,6 @@ pub(super) struct Opened {
     pub(super) id: u128,
     pub(super) state: State,
     pub(super) newest_unix_nano: u64,
-}
-
-/// Batches that wait for a write.
-#[derive(Debug, Default)]
-struct Queue {
-    pending: VecDeque<Pending>,
-    is_writing: bool,
-}
-
-#[derive(Debug)]
-struct Pending {
-    amount: Amount,
-    batch: Batch,
-    answer: oneshot::Sender<Result<(), Refused>>,
 }
 
 /// What went wrong, for the figures.
@@ -276,37 +255,6 @@ impl Disk {
         })
     }
 
-    /// Puts `batch` into the next group; the answer comes when the group is synced or has failed.
-    pub(super) fn enqueue(
-        &self,
-        spool: &Arc<Inner>,
-        reservation: Reservation,
-        batch: Batch,
-    ) -> oneshot::Receiver<Result<(), Refused>> {
-        let (answer, kept) = oneshot::channel();
-        if u32::try_from(batch.payload.len()).is_err() {
-            let _ = answer.send(Err(storage_failure(&"a payload of 4 GiB or more")));
-            return kept;
-        }
-        let mut queue = locked(&self.queue);
-        queue.pending.push_back(Pending {
-            amount: reservation.disarm(),
-            batch,
-            answer,
-        });
-        if !queue.is_writing {
-            queue.is_writing = true;
-            let spool = Arc::clone(spool);
-            // Not tied to the sender's future: a sender that goes away leaves the others' writes.
-            tokio::task::spawn_blocking(move || {
-                if let Some(disk) = &spool.disk {
-                    disk.write_until_idle(&spool);
-                }
-            });
-        }
-        kept
-    }
-
     /// Reads what is at a place, off the runtime's threads.
     pub(super) fn read(&self, part: Part, budget: &Budget) -> JoinHandle<io::Result<Chunk>> {
         let (files, budget, spool_id) = (Arc::clone(&self.files), budget.clone(), self.spool_id);
@@ -339,33 +287,6 @@ impl Disk {
         );
     }
 
-    /// What is due from time to time: memory, cursor files, finished segments.
-    pub(super) async fn tend(&self, spool: &Arc<Inner>) {
-        let spool = Arc::clone(spool);
-        let tidying = tokio::task::spawn_blocking(move || {
-            if let Some(disk) = &spool.disk {
-                disk.tidy(&spool);
-            }
-        });
-        // A panic in there is reported by the runtime, and the next round tries again.
-        let _ = tidying.await;
-    }
-
-    /// Waits for writes in hand, saves the cursors, and gives the directory free.
-    pub(super) async fn finish(&self, spool: &Arc<Inner>) {
-        loop {
-            let idle = self.idle.notified();
-            tokio::pin!(idle);
-            idle.as_mut().enable();
-            if !locked(&self.queue).is_writing {
-                break;
-            }
-            idle.await;
-        }
-        self.tend(spool).await;
-        locked(&self.lock).take();
-    }
-
     pub(super) fn stats(&self, state: &State) -> DiskStats {
         let headers = state.segments.len() as u64 * format::SEGMENT_HEADER_LEN as u64;
         let first = state.segments.values().next();
@@ -377,112 +298,6 @@ impl Disk {
         }
     }
 
-    fn write_until_idle(&self, spool: &Inner) {
-        let _writing = Writing(self);
-        while let Some(group) = self.next_group() {
-            self.commit(spool, group);
-        }
-        self.idle.notify_waiters();
-    }
-
-    /// All that waits, within the bound of one write; `None` ends the writing.
-    fn next_group(&self) -> Option<Vec<Pending>> {
-        let mut queue = locked(&self.queue);
-        let mut group = Vec::new();
-        let mut bytes = 0;
-        while let Some(pending) = queue.pending.pop_front() {
-            bytes += pending.amount.bytes;
-            group.push(pending);
-            if bytes >= GROUP_BYTES {
-                break;
-            }
-        }
-        if group.is_empty() {
-            queue.is_writing = false;
-            return None;
-        }
-        Some(group)
-    }
-
-    /// Writes and syncs a group, and answers all who wait for it.
-    fn commit(&self, spool: &Inner, group: Vec<Pending>) {
-        let mut writer = locked(&self.writer);
-        let unix_nano = spool.clock.unix_nano();
-        let mut head = spool.lock().head;
-        let start = head;
-        let mut amount = Amount::default();
-        let mut answers = Vec::with_capacity(group.len());
-        let mut records = Vec::with_capacity(group.len());
-        for pending in group {
-            let record = Record {
-                start: head,
-                unix_nano,
-                batch: pending.batch,
-            };
-            head = record.end();
-            amount += pending.amount;
-            records.push(record);
-            answers.push(pending.answer);
-        }
-        let written = self.write(spool, &mut writer, start, &records, unix_nano);
-        let mut state = spool.lock();
-        state.reserved = state.reserved.less(amount);
-        if written.is_ok() {
-            for record in records {
-                state.push(record);
-            }
-            state.window.shrink_to(self.window_limit(&spool.budget));
-        }
-        drop(state);
-        drop(writer);
-        spool.arrived.notify_waiters();
-        spool.freed.notify_waiters();
-        let verdict = written.map_err(|error| storage_failure(&error));
-        for answer in answers {
-            // A sender that went away wants no answer.
-            let _ = answer.send(verdict.clone());
-        }
-    }
-
-    fn write(
-        &self,
-        spool: &Inner,
-        writer: &mut Writer,
-        head: Mark,
-        records: &[Record],
-        unix_nano: u64,
-    ) -> io::Result<()> {
-        let written = writer
-            .make_ready(&self.files, head, unix_nano)
-            .and_then(|begun| {
-                if let Some(segment) = begun {
-                    spool.lock().segments.insert(head.position, segment);
-                }
-                writer.append(&self.files, head, records)
-            });
-        let mut journal = locked(&self.journal);
-        match &written {
-            Ok(()) => {
-                if journal.stats.write_error.take().is_some() {
-                    tracing::info!(pipeline = spool.name, "the spool writes again");
-                }
-            }
-            Err(error) => {
-                journal.stats.write_failures += 1;
-                if journal.stats.write_error.is_none() {
-                    tracing::error!(
-                        pipeline = spool.name,
-                        directory = %self.files.path("").display(),
-                        %error,
-                        "the spool cannot write; senders are told to come again"
-                    );
-                }
-                journal.stats.write_error = Some(error.to_string());
-            }
-        }
-        written
-    }
-
     /// The window must not keep others from the budget: what is in it is on disk as well.
     fn window_limit(&self, budget: &Budget) -> u64 {
         let pressed = budget.limit_bytes() / 100 * PRESSED_PERCENT;
@@ -490,101 +305,6 @@ impl Disk {
             0
         } else {
             self.window_bytes
-        }
-    }
-
-    fn tidy(&self, spool: &Inner) {
-        spool
-            .lock()
-            .window
-            .shrink_to(self.window_limit(&spool.budget));
-        match self.save_cursors(spool) {
-            Ok(lowest) => self.release_segments(spool, lowest),
-            Err(error) => tracing::debug!(
-                pipeline = spool.name,
-                %error,
-                "cannot save where the exporters stand; segments are kept until it succeeds"
-            ),
-        }
-        self.leave_idle_segment(spool);
-    }
-
-    /// Saves the cursors that moved. Returns the position before which, by what is on the medium
-    /// now, nobody needs anything.
-    fn save_cursors(&self, spool: &Inner) -> io::Result<u64> {
-        let state = spool.lock();
-        let current: Vec<_> = state
-            .cursors
-            .iter()
-            .map(|track| (track.settings.name.clone(), Hint::of(track)))
-            .collect();
-        let head = state.head.position;
-        drop(state);
-        let mut saved = locked(&self.saved);
-        let mut has_changed = false;
-        for ((name, hint), saved) in current.into_iter().zip(saved.iter_mut()) {
-            if saved.as_ref() != Some(&hint) {
-                hint.save(&self.files, &name, self.spool_id)?;
-                *saved = Some(hint);
-                has_changed = true;
-            }
-        }
-        if has_changed {
-            self.files.sync_directory()?;
-        }
-        let lows = saved.iter().flatten().map(|hint| hint.low.position);
-        Ok(lows.min().unwrap_or(head))
-    }
-
-    /// Removes the segments that end at or before `lowest`.
-    fn release_segments(&self, spool: &Inner, lowest: u64) {
-        let finished = spool.lock().segments_before(lowest);
-        for first in finished {
-            let removed = match self.remove_or_set_aside(first) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                removed => removed,
-            };
-            if let Err(error) = removed {
-                tracing::warn!(
-                    pipeline = spool.name,
-                    file = %self.files.path(&segment::file_name(first)).display(),
-                    %error,
-                    "cannot remove a finished spool segment; it is tried again"
-                );
-                return;
-            }
-            spool.lock().segments.remove(&first);
-            locked(&self.journal).forget(first);
-        }
-    }
-
-    fn remove_or_set_aside(&self, first: u64) -> io::Result<()> {
-        let name = segment::file_name(first);
-        if !locked(&self.journal).damaged_segments.contains(&first) {
-            return self.files.remove(&name);
-        }
-        let mut damaged = self.files.names()?;
-        damaged.retain(|name| name.ends_with(DAMAGED_SUFFIX));
-        let excess = (damaged.len() + 1).saturating_sub(DAMAGED_KEPT);
-        for name in damaged.iter().take(excess) {
-            self.files.remove(name)?;
-        }
-        self.files.rename(&name, &format!("{name}{DAMAGED_SUFFIX}"))
-    }
-
-    /// Begins a fresh segment when nothing in the newest is needed, so that its space comes back.
-    fn leave_idle_segment(&self, spool: &Inner) {
-        let mut writer = locked(&self.writer);
-        let state = spool.lock();
-        let head = state.head;
-        let is_idle = state.lowest().position == head.position;
-        drop(state);
-        if !is_idle || writer.len(head) < IDLE_SEGMENT_BYTES {
-            return;
-        }
-        // Where this fails there is no space, and the next append will say so.
-        if let Ok(segment) = writer.begin(&self.files, head, spool.clock.unix_nano()) {
-            spool.lock().segments.insert(head.position, segment);
         }
     }
 }
@@ -599,27 +319,8 @@ impl Journal {
     }
 }
 
-/// Lets the next batch start a writer even if this one panics.
-struct Writing<'a>(&'a Disk);
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            locked(&self.0.queue).is_writing = false;
-            self.0.idle.notify_waiters();
-        }
-    }
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn storage_failure(reason: &dyn std::fmt::Display) -> Refused {
-    Refused::Storage {
-        reason: reason.to_string(),
-        retry_after: RETRY_AFTER_FAILURE,
-    }
 }
 
 /// The size of segments that suits the cursors' limits.

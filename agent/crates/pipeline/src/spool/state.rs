@@ -1,14 +1,14 @@
 //! The memory of a spool: its window of records and its cursors. Pure: no I/O, no clock, no wait.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use super::disk::Part;
+use super::lot::{Lot, LotLimits};
 use super::mark::{Amount, Mark, Record, Span};
-use super::settled::Settled;
-use super::{CursorSettings, Limits, OnFull};
+use super::track::Track;
+use super::window::{Window, at};
+use super::{CursorSettings, OnFull};
 use crate::stats::Tally;
-use crate::{Payload, Signal};
 
 /// Drop reason: the cursor's limit was met and its policy is to drop the oldest.
 pub(crate) const DROPPED_QUEUE_FULL: &str = "queue_full";
@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) reserved: Amount,
     /// No more appends; cursors end when they reach the head.
     pub(crate) is_closed: bool,
+    /// Nothing is delivered any more.
+    pub(crate) is_finished: bool,
 }
 
 /// The first place of a segment on disk.
@@ -47,55 +49,6 @@ pub(crate) struct SegmentStart {
     pub(crate) mark: Mark,
     /// When the segment was begun; all records of earlier segments are at least as old.
     pub(crate) unix_nano: u64,
-}
-
-/// One exporter's place in the spool.
-#[derive(Debug)]
-pub(crate) struct Track {
-    pub(crate) settings: CursorSettings,
-    pub(crate) settled: Settled,
-    /// The next record to hand out.
-    pub(crate) taken: Mark,
-    /// Where this cursor's account begins.
-    pub(crate) birth: Mark,
-    pub(crate) tally: Tally,
-    /// First position of each lot in flight, and the age of its oldest record.
-    in_flight: BTreeMap<u64, InFlight>,
-    /// Bytes settled since the rate was last measured.
-    drained_bytes: u64,
-    /// Bytes settled in a second, smoothed.
-    pub(crate) drain_rate: f64,
-}
-
-#[derive(Copy, Clone, Debug)]
-struct InFlight {
-    records: u64,
-    oldest_unix_nano: u64,
-}
-
-/// Records held in memory, oldest first, without gaps.
-#[derive(Debug, Default)]
-pub(crate) struct Window {
-    records: VecDeque<Record>,
-    bytes: u64,
-}
-
-/// How much a cursor hands out at once.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct LotLimits {
-    /// Bytes of protobuf; one record may be larger.
-    pub(crate) max_bytes: usize,
-    /// Items; one record may hold more.
-    pub(crate) max_items: u32,
-}
-
-/// Neighboring records of one signal and one encoding: what becomes one request.
-#[derive(Clone, Debug)]
-pub struct Lot {
-    /// Where the records lie; what [`Cursor::settle`](super::Cursor::settle) is told.
-    pub span: Span,
-    /// At least one.
-    pub records: Vec<Record>,
 }
 
 /// What a cursor found at its place.
@@ -132,14 +85,13 @@ impl State {
 
     /// When the oldest record that a cursor has not settled was appended, as far as memory tells.
     pub(crate) fn oldest_unix_nano(&self, track: &Track) -> Option<u64> {
-        let in_flight = track.in_flight.values().map(|lot| lot.oldest_unix_nano);
         let place = track.settled.next_open(track.taken);
         let waiting = self
             .window
             .get(place.position)
             .map(|record| record.unix_nano)
             .or_else(|| self.segment_at(place.position));
-        in_flight.chain(waiting).min()
+        track.oldest_in_flight().into_iter().chain(waiting).min()
     }
 
     /// The cursor that cannot take `amount` more, if one must not drop.
@@ -177,8 +129,7 @@ impl State {
                 return Taken::Empty;
             }
             let position = track.taken.position;
-            let Some(records) = at(&self.window.records, position).or_else(|| at(ahead, position))
-            else {
+            let Some(records) = self.window.at(position).or_else(|| at(ahead, position)) else {
                 return Taken::Behind(track.taken);
             };
             let until = track.settled.next_settled(position);
@@ -196,8 +147,7 @@ impl State {
     /// Ends a span that was taken: its items went where `tally` says.
     pub(crate) fn settle(&mut self, cursor: usize, span: Span, tally: &Tally) {
         if let Some(track) = self.cursors.get_mut(cursor) {
-            track.in_flight.remove(&span.start.position);
-            track.settle(span, tally);
+            track.settle_taken(span, tally);
         }
         self.trim();
     }
@@ -216,8 +166,7 @@ impl State {
     /// Gives back what a cursor took and did not settle, for a driver that starts anew.
     pub(crate) fn rewind(&mut self, cursor: usize) {
         if let Some(track) = self.cursors.get_mut(cursor) {
-            track.in_flight.clear();
-            track.taken = track.settled.low();
+            track.rewind();
         }
     }
 
@@ -238,6 +187,14 @@ impl State {
             }
         }
         self.trim();
+    }
+
+    /// Whether every exporter whose result senders wait for is done with the record at `position`.
+    pub(crate) fn has_result(&self, position: u64) -> bool {
+        self.cursors
+            .iter()
+            .filter(|track| track.settings.waits_for_result)
+            .all(|track| track.settled.contains(position))
     }
 
     /// Drops from the window what nobody needs, oldest first.
@@ -287,17 +244,13 @@ impl State {
     /// Settles everything that is left in memory as dropped, and tells how many items that were.
     pub(crate) fn drop_rest(&mut self) -> u64 {
         let head = self.head;
-        let mut items = 0;
-        for track in &mut self.cursors {
-            let rest = track.settled.open(head).items;
-            track.tally.absorb(&Tally::dropped(DROPPED_SHUTDOWN, rest));
-            track.settled = Settled::up_to(head);
-            track.taken = head;
-            track.in_flight.clear();
-            items += rest;
-        }
+        let dropped = self
+            .cursors
+            .iter_mut()
+            .map(|track| track.drop_all(head, DROPPED_SHUTDOWN))
+            .sum();
         self.trim();
-        items
+        dropped
     }
 
     /// On disk a record that everyone has taken can be read again; in memory it must stay until
@@ -364,222 +317,4 @@ struct Place {
     mark: Mark,
     /// The newest record before this place is at most as young as this.
     before_unix_nano: u64,
-}
-
-impl Track {
-    pub(crate) fn new(settings: CursorSettings, start: Mark) -> Self {
-        Self {
-            settings,
-            settled: Settled::up_to(start),
-            taken: start,
-            birth: start,
-            tally: Tally::default(),
-            in_flight: BTreeMap::new(),
-            drained_bytes: 0,
-            drain_rate: 0.0,
-        }
-    }
-
-    /// Records taken and not settled.
-    pub(crate) fn in_flight_records(&self) -> u64 {
-        self.in_flight.values().map(|lot| lot.records).sum()
-    }
-
-    /// Takes what was settled since the last call into the drain rate.
-    pub(crate) fn measure(&mut self, since_last: Duration, weight: f64) {
-        let rate = self.drained_bytes as f64 / since_last.as_secs_f64();
-        self.drain_rate += weight * (rate - self.drain_rate);
-        self.drained_bytes = 0;
-    }
-
-    /// By how much `more` would pass a limit. Nothing is too much for a cursor that has nothing
-    /// queued: what is larger than the whole limit must pass alone rather than never.
-    fn excess(&self, head: Mark, more: Amount) -> Amount {
-        let queued = self.settled.open(head);
-        if queued.is_zero() && more.records <= 1 {
-            return Amount::default();
-        }
-        self.settings.limits.excess(queued + more)
-    }
-
-    fn settle(&mut self, span: Span, tally: &Tally) {
-        debug_assert_eq!(tally.total(), span.amount().items, "every item ends once");
-        self.settled.insert(span);
-        self.tally.absorb(tally);
-        self.drained_bytes += span.amount().bytes;
-    }
-
-    /// Ends all open records between the place and `target` as dropped; what is in flight stays.
-    fn drop_up_to(&mut self, target: Mark, reason: &'static str) {
-        let mut start = self.settled.next_open(self.taken);
-        while start.position < target.position {
-            let end = match self.settled.next_settled(start.position) {
-                Some(next) if next.position < target.position => next,
-                _ => target,
-            };
-            let span = Span { start, end };
-            self.settle(span, &Tally::dropped(reason, span.amount().items));
-            start = self.settled.next_open(end);
-        }
-        self.taken = start;
-    }
-
-    fn note_in_flight(&mut self, lot: &Lot) {
-        let oldest = lot.records.iter().map(|record| record.unix_nano).min();
-        self.in_flight.insert(
-            lot.span.start.position,
-            InFlight {
-                records: lot.span.amount().records,
-                oldest_unix_nano: oldest.unwrap_or_default(),
-            },
-        );
-    }
-}
-
-impl Limits {
-    /// By how much `queued` passes the limits.
-    fn excess(&self, queued: Amount) -> Amount {
-        queued.less(Amount {
-            records: self.records.unwrap_or(u64::MAX),
-            items: self.items.unwrap_or(u64::MAX),
-            bytes: self.bytes,
-        })
-    }
-
-    fn age_nanos(&self) -> Option<u64> {
-        let age = self.age?;
-        Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
-    }
-}
-
-impl Window {
-    /// Bytes held, headers included.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Where the oldest record starts.
-    pub(crate) fn start(&self) -> Option<Mark> {
-        self.records.front().map(|record| record.start)
-    }
-
-    /// The record at `position`.
-    pub(crate) fn get(&self, position: u64) -> Option<&Record> {
-        at(&self.records, position)?.next()
-    }
-
-    /// Lets go of the oldest records until at most `limit_bytes` are held.
-    pub(crate) fn shrink_to(&mut self, limit_bytes: u64) {
-        while self.bytes > limit_bytes && self.pop() {}
-    }
-
-    fn push(&mut self, record: Record) {
-        self.bytes += record.span().amount().bytes;
-        self.records.push_back(record);
-    }
-
-    fn pop(&mut self) -> bool {
-        let Some(record) = self.records.pop_front() else {
-            return false;
-        };
-        self.bytes -= record.span().amount().bytes;
-        true
-    }
-
-    fn release_before(&mut self, position: u64) {
-        while self
-            .records
-            .front()
-            .is_some_and(|record| record.start.position < position)
-        {
-            self.pop();
-        }
-    }
-
-    /// The records from `position` on.
-    fn after(&self, position: u64) -> impl Iterator<Item = &Record> {
-        let first = self
-            .records
-            .partition_point(|record| record.start.position < position);
-        self.records.range(first..)
-    }
-}
-
-/// The records from `position` on, if there is one at exactly this position.
-fn at(records: &VecDeque<Record>, position: u64) -> Option<impl Iterator<Item = &Record>> {
-    let first = records.partition_point(|record| record.start.position < position);
-    let found = records.get(first)?;
-    (found.start.position == position).then(|| records.range(first..))
-}
-
-impl Lot {
-    /// As many of `records` as fit into one request, at least one.
-    fn collect<'a>(
-        records: impl Iterator<Item = &'a Record>,
-        until: Option<Mark>,
-        limits: LotLimits,
-    ) -> Self {
-        let mut lot = Self {
-            span: Span {
-                start: Mark::default(),
-                end: Mark::default(),
-            },
-            records: Vec::new(),
-        };
-        let mut bytes: usize = 0;
-        let mut items: u32 = 0;
-        for record in records {
-            bytes = bytes.saturating_add(record.batch.payload.plain_size_bytes());
-            items = items.saturating_add(record.batch.items);
-            let fits = bytes <= limits.max_bytes && items <= limits.max_items;
-            if !lot.records.is_empty() {
-                let is_beyond = until.is_some_and(|until| record.start.position >= until.position);
-                if is_beyond || !fits || !lot.continues_with(record) {
-                    break;
-                }
-            }
-            lot.push(record.clone());
-        }
-        lot
-    }
-
-    fn push(&mut self, record: Record) {
-        if self.records.is_empty() {
-            self.span.start = record.start;
-        }
-        self.span.end = record.end();
-        self.records.push(record);
-    }
-
-    fn continues_with(&self, record: &Record) -> bool {
-        self.span.end == record.start
-            && self
-                .records
-                .last()
-                .is_some_and(|last| kind(last) == kind(record))
-    }
-
-    /// The leading records that are older than `limit_age`.
-    fn expired(&self, limit_age_nanos: Option<u64>, now_unix_nano: u64) -> Span {
-        let mut span = Span {
-            start: self.span.start,
-            end: self.span.start,
-        };
-        let Some(limit) = limit_age_nanos else {
-            return span;
-        };
-        for record in &self.records {
-            if now_unix_nano.saturating_sub(record.unix_nano) <= limit {
-                break;
-            }
-            span.end = record.end();
-        }
-        span
-    }
-}
-
-/// What must be equal for payloads to be concatenated.
-fn kind(record: &Record) -> (Signal, bool) {
-    let is_plain = matches!(record.batch.payload, Payload::Plain(_));
-    (record.batch.signal, is_plain)
 }

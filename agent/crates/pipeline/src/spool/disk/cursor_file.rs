@@ -21,7 +21,7 @@ use std::str::SplitAsciiWhitespace;
 
 use super::files::Files;
 use crate::spool::settled::Settled;
-use crate::spool::state::Track;
+use crate::spool::track::Track;
 use crate::spool::{CursorSettings, Mark, Span};
 use crate::stats::Tally;
 

@@ -14,6 +14,7 @@ pub(in crate::spool) enum Operation {
     Sync,
     Truncate,
     Remove,
+    Replace,
 }
 
 /// Failures that were ordered and have not happened yet.

@@ -2,15 +2,18 @@
 //! without being finished; no test waits for real.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::faults::Operation;
 use super::*;
 use crate::fake::{ample, assert_balanced, batch, cursor, numbers};
 use crate::spool::{Cursor, OnFull, Spool, SpoolSettings, Storage};
 use crate::stats::{SpoolStats, Tally};
-use crate::{BatchSettings, Origin};
+use crate::{Batch, BatchSettings, Origin, Refused};
 
+mod havoc;
 mod model;
 
 const ENOSPC: i32 = 28;
@@ -24,6 +27,7 @@ const RECORDS_PER_SEGMENT: u64 = 4;
 
 struct Home {
     directory: tempfile::TempDir,
+    subdirectory: &'static str,
     cursors: Vec<CursorSettings>,
     window_bytes: u64,
     budget: Budget,
@@ -33,14 +37,15 @@ impl Home {
     fn new(cursors: &[&str]) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
+            subdirectory: "",
             cursors: cursors.iter().map(|name| cursor(name)).collect(),
             window_bytes: 0,
             budget: ample(),
         }
     }
 
-    fn path(&self) -> &Path {
-        self.directory.path()
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(self.subdirectory)
     }
 
     fn try_open(&self) -> Result<Spool, OpenError> {
@@ -147,6 +152,10 @@ async fn try_deliver(cursor: &mut Cursor) -> Option<u64> {
     Some(numbers(&lot.records[0].batch.payload)[0] / 10)
 }
 
+async fn drain_one(spool: &Spool) {
+    deliver(&mut spool.cursor("x").unwrap()).await;
+}
+
 /// Delivers all that is there; tells the numbers of the records.
 async fn drain(spool: &Spool, name: &str) -> Vec<u64> {
     let mut cursor = spool.cursor(name).unwrap();
@@ -221,6 +230,34 @@ async fn what_was_settled_out_of_order_stays_settled() {
     finish(spool).await;
     let spool = home.open();
     assert_eq!(drain(&spool, "x").await, [0, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_waited_for_on_disk_too() {
+    let mut home = Home::new(&["x", "y"]);
+    home.cursors[0].waits_for_result = true;
+    let spool = home.open();
+    let waiting = tokio::spawn({
+        let spool = spool.clone();
+        async move { spool.append(ten(0)).await }
+    });
+    let mut cursor = spool.cursor("x").unwrap();
+    let lot = take(&mut cursor).await;
+    assert!(!waiting.is_finished());
+    cursor.settle(lot.span, &Tally::dropped("test", 10));
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_directories_are_created_for_the_owner_alone() {
+    let mut home = Home::new(&["x"]);
+    home.subdirectory = "a/b";
+    let spool = home.open();
+    append(&spool, 0..1).await;
+    for created in ["a", "a/b"] {
+        let metadata = fs::metadata(home.directory.path().join(created)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o700);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -616,6 +653,45 @@ async fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_space() {
         let spool = home.open();
         assert_eq!(spool.stats().disk.unwrap().torn_tails, 0);
         assert_eq!(drain(&spool, "x").await, (0..7).collect::<Vec<_>>());
+    }
+}
+
+/// Scenario: the disk is so full that not even a cursor file can be written.
+/// Guarantees: finished segments are removed all the same, or their space would never come back.
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_gets_its_space_back_before_cursors_can_be_saved() {
+    let home = Home::new(&["x"]);
+    let spool = home.open();
+    append(&spool, 0..10).await;
+    let mut cursor = spool.cursor("x").unwrap();
+    for _ in 0..9 {
+        deliver(&mut cursor).await;
+    }
+    faults(&spool).order(Operation::Replace, 1, EIO);
+    tend(&spool).await;
+    assert_eq!(
+        home.segment_names().len(),
+        3,
+        "another failure is no reason"
+    );
+    faults(&spool).order(Operation::Replace, 1, ENOSPC);
+    tend(&spool).await;
+    assert_eq!(home.segment_names().len(), 1);
+    drop(cursor);
+    kill(spool);
+    let spool = home.open();
+    assert_eq!(drain(&spool, "x").await, [8, 9]);
+    assert_balanced(&spool.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_segments_go_when_the_next_one_is_begun() {
+    let home = Home::new(&["x"]);
+    let spool = home.open();
+    for record in 0..40 {
+        append(&spool, record..record + 1).await;
+        drain_one(&spool).await;
+        assert!(home.segment_names().len() <= 2);
     }
 }
 
