@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
         run: |loaded| run::run(loaded, &Process),
         demo: |arguments| demo::start(arguments, &Process),
     };
-    execute::<Components>(std::env::args_os(), &Process, &programs)
+    execute::<Components>(Process::arguments(), &Process, &programs)
 }
 
 /// What commands start that live longer than the command line.

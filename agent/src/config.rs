@@ -37,8 +37,6 @@ pub(crate) use print::{Mode as PrintMode, to_yaml};
 pub(crate) use sources::{Arguments, Process, SCHEMES, World};
 pub(crate) use telemetry::{LogEncoding, LogLevel, Logs, Telemetry};
 pub(crate) use tree::Node;
-#[cfg(test)]
-pub(crate) use tree::node;
 
 /// What a config struct checks beyond the types of its fields, once, before anything starts, and
 /// what it needs of the world around it.
@@ -285,6 +283,9 @@ pub(crate) fn load<C: Catalog>(
         model,
     })
 }
+
+#[cfg(test)]
+pub(crate) use tree::node;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -265,14 +265,14 @@ impl Backend {
     /// Makes the exporter called `id`; what has to serve beside it goes to `services`.
     async fn new(id: &str, config: &Exporter, services: &mut Services) -> Result<Self, Fatal> {
         Ok(match config.clone() {
-            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(&config)?)),
-            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(&config)?)),
+            Exporter::Debug(config) => Self::Debug(Arc::new(debug::Exporter::new(id, *config)?)),
+            Exporter::File(config) => Self::File(Arc::new(file::Exporter::new(id, *config)?)),
             Exporter::Loki(config) => Self::Loki(Arc::new(loki::Exporter::new(id, *config)?)),
             Exporter::OtlpGrpc(config) => {
-                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(&config)?))
+                Self::OtlpGrpc(Arc::new(otlp_grpc::Exporter::new(id, *config)?))
             }
             Exporter::OtlpHttp(config) => {
-                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(&config)?))
+                Self::OtlpHttp(Arc::new(otlp_http::Exporter::new(id, *config)?))
             }
             Exporter::Prometheus(config) => {
                 let (exporter, server) = prometheus::Exporter::bind(&config).await?;
@@ -402,7 +402,8 @@ impl Exporter {
                 )
             },
             Self::OtlpHttp(config) => Traits {
-                prefers_zstd: config.compression == Encoding::Zstd,
+                prefers_zstd: config.compression == Encoding::Zstd
+                    && config.encoding == otlp_http::Format::Proto,
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
@@ -415,17 +416,15 @@ impl Exporter {
                 Interval::default(),
             )
             .ordered(),
-            Self::PrometheusRemoteWrite(config) => {
-                let traits = of(
+            Self::PrometheusRemoteWrite(config) => Traits {
+                max_request_items: config.max_items(),
+                ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
                     config.attempt_timeout(),
-                );
-                Traits {
-                    max_request_items: config.max_items(),
-                    ..traits.ordered()
-                }
-            }
+                )
+                .ordered()
+            },
         }
     }
 }

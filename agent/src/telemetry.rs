@@ -3,7 +3,8 @@
 //! Nothing is counted here: components and the pipeline count, and this module turns what they
 //! counted into exposition text when somebody asks. Names that the OpenTelemetry Collector has
 //! (`otelcol_*`) are spelled as its default reader spells them and never change within a major
-//! version; what only we have is called `skybridge_*`.
+//! version; what only we have is called `skybridge_*` and follows the rules of Prometheus, `_total`
+//! included.
 
 pub(crate) mod families;
 pub(crate) mod health;
@@ -165,12 +166,12 @@ fn write_scrapes(families: &mut Families, id: &str, stats: &ScrapeStats) {
             stats.failed(),
         ),
         (
-            "skybridge_scraper_partial_errors",
+            "skybridge_scraper_partial_errors_total",
             "Parts that could not be read while the rest could.",
             stats.partial_errors(),
         ),
         (
-            "skybridge_scraper_dropped_points",
+            "skybridge_scraper_dropped_points_total",
             "Points dropped because the pipelines were full until the next scrape.",
             stats.dropped(),
         ),
@@ -190,18 +191,18 @@ impl WatchedPipeline {
         let pipeline = self.id.as_str();
         let labels = [("pipeline", pipeline)];
         families.counter(
-            "skybridge_pipeline_received_items",
+            "skybridge_pipeline_received_items_total",
             "Items that receivers brought, before processors.",
             &labels,
             number(self.stats.received()),
         );
         families.counter(
-            "skybridge_pipeline_refused_items",
+            "skybridge_pipeline_refused_items_total",
             "Items sent back; their senders still have them.",
             &labels,
             number(self.stats.refused()),
         );
-        let dropped = "skybridge_pipeline_dropped_items";
+        let dropped = "skybridge_pipeline_dropped_items_total";
         by_reason(
             families,
             dropped,
@@ -244,17 +245,17 @@ impl WatchedPipeline {
                 refused,
             ),
         ] {
-            let name = format!("skybridge_exporter_{name}_items");
+            let name = format!("skybridge_exporter_{name}_items_total");
             families.counter(&name, help, &labels, number(value));
         }
         let rejected = (
-            "skybridge_exporter_rejected_items",
+            "skybridge_exporter_rejected_items_total",
             "Items the back end refused for good.",
         );
         by_reason(families, rejected.0, rejected.1, &labels, &tally.rejected);
         by_reason(
             families,
-            "skybridge_exporter_dropped_items",
+            "skybridge_exporter_dropped_items_total",
             "Items lost here.",
             &labels,
             &tally.dropped,
@@ -349,7 +350,7 @@ fn write_disk(families: &mut Families, labels: &[(&str, &str)], disk: &DiskStats
         ),
     ] {
         families.counter(
-            &format!("skybridge_spool_{name}"),
+            &format!("skybridge_spool_{name}_total"),
             help,
             labels,
             number(value),

@@ -5,6 +5,8 @@
 //! a small application log, shows the ledger of both, and stops them in order: first the agent, so
 //! that the collector can still take what it drains.
 
+#![expect(clippy::print_stdout, reason = "what the demo shows is its output")]
+
 mod children;
 mod settings;
 mod summary;

@@ -194,7 +194,7 @@ service:
     assert_snapshot!("mistakes", refused.expect_err("refused").to_string());
 }
 
-/// The agent of the demo names most components there are.
+/// The two configs of the demo name most components there are.
 #[test]
 fn the_demo_prints_as_it_is_read() {
     let world = Fake {
@@ -209,15 +209,20 @@ fn the_demo_prints_as_it_is_read() {
         let loaded = config::load::<Components>(&arguments, &world);
         loaded.unwrap_or_else(|error| panic!("{error}"))
     };
-    let loaded = load(include_str!("../../../collector-config/demo/agent.yaml"));
-    for mode in [PrintMode::Redacted, PrintMode::Unredacted] {
-        let printed = loaded.to_yaml(mode);
-        let again = load(&printed);
-        assert_eq!(again.to_yaml(mode), printed);
-        assert_eq!(
-            again.to_yaml(PrintMode::Unredacted),
-            loaded.to_yaml(PrintMode::Unredacted)
-        );
+    for text in [
+        include_str!("../../../collector-config/demo/agent.yaml"),
+        include_str!("../../../collector-config/demo/collector.yaml"),
+    ] {
+        let loaded = load(text);
+        for mode in [PrintMode::Redacted, PrintMode::Unredacted] {
+            let printed = loaded.to_yaml(mode);
+            let again = load(&printed);
+            assert_eq!(again.to_yaml(mode), printed);
+            assert_eq!(
+                again.to_yaml(PrintMode::Unredacted),
+                loaded.to_yaml(PrintMode::Unredacted)
+            );
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where configuration comes from: the arguments of the command line, and the world they name.
 
 use std::env::VarError;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -45,6 +46,13 @@ pub(crate) trait World {
 /// The environment and the files of this process.
 #[derive(Copy, Clone, Debug, Default)]
 pub(crate) struct Process;
+
+impl Process {
+    /// What this process was started with, its name first.
+    pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
+        std::env::args_os()
+    }
+}
 
 impl World for Process {
     fn variable(&self, name: &str) -> Result<String, VarError> {

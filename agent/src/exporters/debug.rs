@@ -89,6 +89,7 @@ impl Check for Config {
 /// Shows batches.
 #[derive(Debug)]
 pub(crate) struct Exporter {
+    id: String,
     verbosity: Verbosity,
     outputs: Vec<Output>,
     sampler: Mutex<Sampler>,
@@ -103,23 +104,24 @@ enum Output {
 }
 
 impl Exporter {
-    /// An exporter that has shown nothing yet.
+    /// An exporter that has shown nothing yet; `id` is the component id, for the log.
     ///
     /// # Errors
     /// None; the shape is that of all exporters.
-    pub(crate) fn new(config: &Config) -> Result<Self, Fatal> {
+    pub(crate) fn new(id: &str, config: Config) -> Result<Self, Fatal> {
         let named = config.output_paths.iter().map(|path| match path.as_str() {
             "stderr" => Output::Stderr,
             _ => Output::Stdout,
         });
         Ok(Self {
+            id: id.to_owned(),
             verbosity: config.verbosity,
             outputs: if config.use_internal_logger {
                 vec![Output::Log]
             } else {
                 named.collect()
             },
-            sampler: Mutex::new(Sampler::new(config)),
+            sampler: Mutex::new(Sampler::new(&config)),
         })
     }
 
@@ -143,7 +145,7 @@ impl pipeline::Exporter for Exporter {
         let text = text::of(batch.signal, batch.items, &message, self.verbosity);
         for output in &self.outputs {
             output
-                .write(text.clone())
+                .write(&self.id, text.clone())
                 .await
                 .map_err(|error| ExportError::Retry {
                     after: None,
@@ -156,10 +158,10 @@ impl pipeline::Exporter for Exporter {
 
 impl Output {
     /// Writes on a blocking thread what may block: nobody may be reading the other end.
-    async fn write(self, text: String) -> io::Result<()> {
+    async fn write(self, id: &str, text: String) -> io::Result<()> {
         let write = match self {
             Self::Log => {
-                tracing::info!("{}", text.trim_end());
+                tracing::info!(exporter = id, "{}", text.trim_end());
                 return Ok(());
             }
             Self::Stdout => |text: &[u8]| {

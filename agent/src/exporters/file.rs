@@ -133,11 +133,11 @@ struct Current {
 }
 
 impl Exporter {
-    /// Opens the file.
+    /// Opens the file. The id is not needed: every message names the path.
     ///
     /// # Errors
     /// When it cannot be opened for writing.
-    pub(crate) fn new(config: &Config) -> Result<Self, Fatal> {
+    pub(crate) fn new(_id: &str, config: Config) -> Result<Self, Fatal> {
         if let Some(directory) = config.path.parent().filter(|_| config.create_directory) {
             std::fs::create_dir_all(directory).map_err(|error| {
                 Fatal::caused(
@@ -147,7 +147,7 @@ impl Exporter {
             })?;
         }
         let goes_on = config.append || config.rotation.is_some();
-        let current = Current::open(&config.path, goes_on, config.rotation.clone());
+        let current = Current::open(&config.path, goes_on, config.rotation);
         let current = current.map_err(|error| {
             Fatal::caused(format!("cannot write to {}", config.path.display()), error)
         })?;

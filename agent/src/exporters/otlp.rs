@@ -92,15 +92,15 @@ pub(crate) fn check_delivery(queue: &SendingQueue, retry: &RetryOnFailure) -> Re
 /// What a peer says about requests that it took, told once until it says something else.
 #[derive(Debug)]
 pub(crate) struct Remarks {
-    endpoint: String,
+    exporter: String,
     last: Mutex<String>,
 }
 
 impl Remarks {
     /// Nothing was said yet.
-    pub(crate) fn new(endpoint: &str) -> Self {
+    pub(crate) fn new(exporter: &str) -> Self {
         Self {
-            endpoint: endpoint.to_owned(),
+            exporter: exporter.to_owned(),
             last: Mutex::default(),
         }
     }
@@ -139,7 +139,7 @@ impl Remarks {
         if let Ok(mut last) = self.last.lock()
             && *last != text
         {
-            tracing::warn!(endpoint = self.endpoint, "{text}");
+            tracing::warn!(exporter = self.exporter, "{text}");
             text.clone_into(&mut last);
         }
     }
@@ -148,16 +148,16 @@ impl Remarks {
 /// The compression in use, which steps down when a peer does not read it.
 #[derive(Debug)]
 pub(crate) struct Compression {
-    endpoint: String,
+    exporter: String,
     level: Option<i32>,
     current: Mutex<Encoding>,
 }
 
 impl Compression {
     /// Starts with `encoding`.
-    pub(crate) fn new(endpoint: &str, encoding: Encoding, level: Option<i32>) -> Self {
+    pub(crate) fn new(exporter: &str, encoding: Encoding, level: Option<i32>) -> Self {
         Self {
-            endpoint: endpoint.to_owned(),
+            exporter: exporter.to_owned(),
             level,
             current: Mutex::new(encoding),
         }
@@ -186,7 +186,7 @@ impl Compression {
             _ => Encoding::Gzip,
         };
         tracing::warn!(
-            endpoint = self.endpoint,
+            exporter = self.exporter,
             refused = refused.as_str(),
             now = current.as_str(),
             "the peer does not read this compression",
@@ -206,14 +206,14 @@ mod tests {
                 rejected_items,
                 error_message: "no".to_owned(),
             };
-            let exported = Remarks::new("collector:4317").exported(response, 10);
+            let exported = Remarks::new("otlp_grpc").exported(response, 10);
             assert_eq!(exported.rejected, expected);
         }
     }
 
     #[test]
     fn compression_steps_down_once_for_many_refusals_of_one_kind() {
-        let compression = Compression::new("collector:4317", Encoding::Zstd, None);
+        let compression = Compression::new("otlp_grpc", Encoding::Zstd, None);
         assert!(compression.step_down(Encoding::Zstd));
         assert!(compression.step_down(Encoding::Zstd));
         assert_eq!(compression.current().0, Encoding::Gzip);

@@ -157,28 +157,27 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// An exporter without a connection yet.
+    /// An exporter without a connection yet; `id` is the component id, for logs.
     ///
     /// # Errors
     /// When the endpoint, a header or a certificate cannot be used.
-    pub(crate) fn new(config: &Config) -> Result<Self, Fatal> {
-        let endpoint = config.endpoint.as_str();
+    pub(crate) fn new(id: &str, config: Config) -> Result<Self, Fatal> {
         for note in config.notes() {
-            tracing::info!(endpoint, "{note}");
+            tracing::info!(exporter = id, "{note}");
         }
-        let keepalive = config.keepalive.clone().unwrap_or_default();
+        let keepalive = config.keepalive.unwrap_or_default();
         let settings = ChannelSettings {
-            endpoint: Endpoint::grpc(endpoint, config.tls.insecure).map_err(Fatal::new)?,
-            tls: config.tls.clone(),
-            headers: config.headers.clone().into_iter().collect(),
+            endpoint: Endpoint::grpc(&config.endpoint, config.tls.insecure).map_err(Fatal::new)?,
+            tls: config.tls,
+            headers: config.headers.into_iter().collect(),
             ping_interval: keepalive.time.0,
             ping_timeout: keepalive.timeout.0,
             is_pinged_while_idle: keepalive.permit_without_stream,
         };
         Ok(Self {
             channel: Channel::new(settings)?,
-            compression: Compression::new(endpoint, config.compression, None),
-            remarks: Remarks::new(endpoint),
+            compression: Compression::new(id, config.compression, None),
+            remarks: Remarks::new(id),
         })
     }
 
@@ -242,11 +241,6 @@ impl pipeline::Exporter for Exporter {
 }
 
 impl Config {
-    /// Whether a zstd payload goes onto the wire as it came.
-    pub(crate) fn forwards_zstd(&self) -> bool {
-        self.compression == Encoding::Zstd
-    }
-
     /// What is read here and does nothing, to be told once.
     fn notes(&self) -> Vec<&'static str> {
         [

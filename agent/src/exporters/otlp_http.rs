@@ -111,11 +111,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether a zstd payload goes onto the wire as it came.
-    pub(crate) fn forwards_zstd(&self) -> bool {
-        self.compression == Encoding::Zstd && self.encoding == Format::Proto
-    }
-
     /// Where `signal` goes; `None` without an endpoint for it.
     fn endpoint_of(&self, signal: Signal) -> Option<Result<Endpoint, (&'static str, String)>> {
         let (key, own) = match signal {
@@ -194,11 +189,14 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// An exporter without a connection yet.
+    /// An exporter without a connection yet; `id` is the component id, for logs.
     ///
     /// # Errors
     /// When an endpoint, a header or a certificate cannot be used.
-    pub(crate) fn new(config: &Config) -> Result<Self, Fatal> {
+    pub(crate) fn new(id: &str, config: Config) -> Result<Self, Fatal> {
+        if let Some(note) = config.notes() {
+            tracing::info!(exporter = id, "{note}");
+        }
         let endpoints = config
             .endpoints()
             .map_err(|(_, problem)| Fatal::new(problem))?;
@@ -209,21 +207,17 @@ impl Exporter {
             .max_by_key(|endpoint| endpoint.is_tls())
             .cloned();
         let first = first.ok_or_else(|| Fatal::new("no endpoint is given"))?;
-        let endpoint = first.to_string();
-        if let Some(note) = config.notes() {
-            tracing::info!(endpoint, "{note}");
-        }
         let mut settings = ClientSettings::new(first);
-        settings.tls = config.tls.clone();
-        settings.headers = config.headers.clone().into_iter().collect();
+        settings.tls = config.tls;
+        settings.headers = config.headers.into_iter().collect();
         settings.timeout = Some(config.timeout.0).filter(|timeout| !timeout.is_zero());
         let level = Some(config.compression_params.level).filter(|level| *level > 0);
         Ok(Self {
             client: Client::new(settings)?,
             uris: endpoints.map(|endpoint| endpoint.map(|endpoint| endpoint.uri().clone())),
             format: config.encoding,
-            compression: Compression::new(&endpoint, config.compression, level),
-            remarks: Remarks::new(&endpoint),
+            compression: Compression::new(id, config.compression, level),
+            remarks: Remarks::new(id),
         })
     }
 

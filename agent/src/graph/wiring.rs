@@ -185,11 +185,8 @@ impl<'a> Builder<'a> {
         let cursors = members.iter().map(|(component, traits)| CursorSettings {
             name: component.id.to_string(),
             limits: limits(&traits.delivery, &storage, &self.budget),
-            on_full: if traits.delivery.waits_when_full {
-                OnFull::Wait
-            } else {
-                OnFull::Refuse
-            },
+            on_full: on_full(&traits.delivery),
+            waits_for_result: traits.delivery.waits_for_result,
         });
         let cursors = cursors.collect();
         let spool = Spool::open(
@@ -428,6 +425,16 @@ fn limits(delivery: &blocks::Delivery, storage: &Storage, budget: &Budget) -> Li
     }
 }
 
+fn on_full(delivery: &blocks::Delivery) -> OnFull {
+    if delivery.drops_oldest {
+        OnFull::DropOldest
+    } else if delivery.waits_when_full {
+        OnFull::Wait
+    } else {
+        OnFull::Refuse
+    }
+}
+
 fn driver_settings(traits: &Traits, of_pipeline: Option<blocks::Batch>) -> DriverSettings {
     let delivery = &traits.delivery;
     DriverSettings {
@@ -452,7 +459,6 @@ fn batch_settings(wished: Option<blocks::Batch>, traits: &Traits) -> BatchSettin
     settings.flush_timeout = wished.flush_after;
     match wished.sizer {
         BatchSizer::Items => {
-            let saturated = |size: u64| u32::try_from(size).unwrap_or(u32::MAX);
             settings.min_items = saturated(wished.min_size);
             let max_items = wished.max_size.map_or(u32::MAX, saturated);
             settings.max_items = settings.max_items.min(max_items);
@@ -463,6 +469,10 @@ fn batch_settings(wished: Option<blocks::Batch>, traits: &Traits) -> BatchSettin
         }
     }
     settings
+}
+
+fn saturated(items: u64) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
 }
 
 /// Without retries a batch that fails once is given up.

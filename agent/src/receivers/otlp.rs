@@ -46,6 +46,7 @@ pub(crate) async fn run<O: Output>(
         tracing::info!(receiver = context.id, protocol, %address, "listening");
     }
     context.stats.set_started();
+    context.stats.set_started();
     server.serve(&config, outputs, context).await;
     Ok(())
 }

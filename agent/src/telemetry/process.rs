@@ -20,7 +20,7 @@ pub(super) struct Usage {
 /// Memory in bytes that this process may use: the limit of its cgroup, else all of the machine's.
 pub(crate) fn memory_limit_bytes() -> u64 {
     let installed = rustix::system::sysinfo();
-    let machine = u64::from(installed.totalram).saturating_mul(installed.mem_unit.into());
+    let machine = installed.totalram.saturating_mul(installed.mem_unit.into());
     CGROUP_LIMITS
         .iter()
         .filter_map(|path| std::fs::read_to_string(path).ok())

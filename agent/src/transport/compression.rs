@@ -154,10 +154,11 @@ pub(crate) async fn compress_apart(
     compressed.await.map_err(io::Error::other)?.map(Bytes::from)
 }
 
-/// Inflates `bytes` to at most `limit_bytes`.
+/// Inflates `bytes` to at most `limit_bytes`, without keeping account of memory.
 ///
 /// # Errors
 /// [`InflateError::TooLarge`] or [`InflateError::Malformed`].
+#[cfg(test)]
 pub(crate) fn inflate(
     encoding: Encoding,
     bytes: &[u8],
@@ -166,10 +167,12 @@ pub(crate) fn inflate(
     inflate_within(encoding, bytes, limit_bytes, |_| true)
 }
 
-/// [`inflate`], asking `reserve` before the output grows to a capacity of so many bytes.
+/// Inflates `bytes` to at most `limit_bytes`, asking `reserve` before the output grows to a capacity
+/// of so many bytes.
 ///
 /// # Errors
-/// As [`inflate`]; and [`InflateError::NoRoom`] as soon as `reserve` says no.
+/// [`InflateError::TooLarge`], [`InflateError::Malformed`], and [`InflateError::NoRoom`] as soon as
+/// `reserve` says no.
 pub(crate) fn inflate_within(
     encoding: Encoding,
     bytes: &[u8],

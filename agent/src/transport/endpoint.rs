@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::Uri;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{PathAndQuery, Scheme};
 
 /// The address of a peer and the path under which it serves; carries no credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,11 +91,6 @@ impl Endpoint {
     /// The whole address.
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
-    }
-
-    /// Host and port.
-    pub(crate) fn authority(&self) -> Option<&Authority> {
-        self.uri.authority()
     }
 
     /// Whether TLS is spoken.

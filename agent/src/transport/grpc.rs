@@ -52,7 +52,6 @@ pub(crate) struct Code(pub(crate) u32);
 impl Code {
     pub(crate) const OK: Self = Self(0);
     pub(crate) const CANCELLED: Self = Self(1);
-    pub(crate) const UNKNOWN: Self = Self(2);
     pub(crate) const INVALID_ARGUMENT: Self = Self(3);
     pub(crate) const DEADLINE_EXCEEDED: Self = Self(4);
     pub(crate) const PERMISSION_DENIED: Self = Self(7);
@@ -60,7 +59,6 @@ impl Code {
     pub(crate) const ABORTED: Self = Self(10);
     pub(crate) const OUT_OF_RANGE: Self = Self(11);
     pub(crate) const UNIMPLEMENTED: Self = Self(12);
-    pub(crate) const INTERNAL: Self = Self(13);
     pub(crate) const UNAVAILABLE: Self = Self(14);
     pub(crate) const DATA_LOSS: Self = Self(15);
     pub(crate) const UNAUTHENTICATED: Self = Self(16);
@@ -109,15 +107,6 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// A status without details.
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            details: Vec::new(),
-        }
-    }
-
     /// Reads a status from headers or trailers; `None` when the peer sent none there.
     pub(crate) fn read(fields: &HeaderMap) -> Option<Self> {
         let code = fields.get(STATUS)?.to_str().ok()?.parse().ok()?;

@@ -18,6 +18,7 @@ use hyper_util::client::legacy::Client as Pool;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use pipeline::Fatal;
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::config::values::Secret;
 use crate::transport::dial::Dialer;
@@ -32,8 +33,9 @@ const RESPONSE_SIZE_BYTES_MAX: usize = 4 << 20;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// Most of an error body that is shown.
 const EXCERPT_SIZE_BYTES: usize = 300;
-/// Connections that were idle for so long are closed: a tunnel's NAT forgets them soon after.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections that were idle for so long are closed: servers commonly do it after a minute, and a
+/// request must not meet the end of its connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Dead HTTP/2 connections are found by pings.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -195,42 +197,38 @@ impl Client {
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
     ) -> Result<Response, TransportError> {
-        self.send("POST", self.request(Method::POST, uri, headers, body))
-            .await
-    }
-
-    /// Asks for `path` below the endpoint, or for the endpoint itself when `path` is empty.
-    ///
-    /// # Errors
-    /// When there was no answer in time. Safe to cancel.
-    pub(crate) async fn get(
-        &self,
-        path: &str,
-        headers: &[(HeaderName, HeaderValue)],
-    ) -> Result<Response, TransportError> {
-        let uri = self.uri(path)?;
-        self.send(
-            "GET",
-            self.request(Method::GET, &uri, headers, Bytes::new()),
-        )
-        .await
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        uri: &Uri,
-        headers: &[(HeaderName, HeaderValue)],
-        body: Bytes,
-    ) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
+        *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.headers.clone();
         for (name, value) in headers {
             request.headers_mut().insert(name, value.clone());
         }
-        request
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let answer = within(deadline, self.pool.request(request)).await;
+        let no_answer = |cause| TransportError {
+            attempt: "POST",
+            uri: uri.to_string(),
+            cause,
+        };
+        let (head, body) = answer
+            .ok_or_else(|| {
+                no_answer(format!(
+                    "no answer within {:?}",
+                    self.timeout.unwrap_or_default()
+                ))
+            })?
+            .map_err(|error| no_answer(chain(&error)))?
+            .into_parts();
+        // The status is there: time that runs out now costs the rest of the body and nothing else.
+        let read = within(deadline, read_bounded(body, self.response_size_bytes_max)).await;
+        let (body, is_cut) = read.unwrap_or_else(|| (Bytes::new(), true));
+        Ok(Response {
+            status: head.status,
+            headers: head.headers,
+            body,
+            is_cut,
+        })
     }
 
     fn uri(&self, path: &str) -> Result<Uri, TransportError> {
@@ -246,44 +244,13 @@ impl Client {
             }),
         }
     }
+}
 
-    async fn send(
-        &self,
-        attempt: &'static str,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response, TransportError> {
-        let uri = request.uri().clone();
-        let exchange = self.exchange(attempt, request);
-        let Some(timeout) = self.timeout else {
-            return exchange.await;
-        };
-        match tokio::time::timeout(timeout, exchange).await {
-            Ok(answered) => answered,
-            Err(_) => Err(TransportError {
-                attempt,
-                uri: uri.to_string(),
-                cause: format!("no answer within {timeout:?}"),
-            }),
-        }
-    }
-
-    async fn exchange(
-        &self,
-        attempt: &'static str,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response, TransportError> {
-        let uri = request.uri().clone();
-        let answer = self.pool.request(request).await;
-        let (head, body) = answer
-            .map_err(|error| TransportError::new(attempt, &uri, &error))?
-            .into_parts();
-        let (body, is_cut) = read_bounded(body, self.response_size_bytes_max).await;
-        Ok(Response {
-            status: head.status,
-            headers: head.headers,
-            body,
-            is_cut,
-        })
+/// The result of `future`, or `None` when `deadline` passes first.
+async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
+        None => Some(future.await),
     }
 }
 

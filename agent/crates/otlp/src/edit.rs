@@ -5,7 +5,7 @@ mod attributes;
 
 pub use attributes::{Action, AttributeEdit};
 
-use attributes::edit_list;
+use attributes::Editor;
 use bytes::Bytes;
 
 use crate::Signal;
@@ -17,9 +17,10 @@ use crate::wire::{Content, Fields, close, open};
 /// Where there is no resource and the edits make attributes, there is one afterwards.
 #[must_use]
 pub fn edit_resources(signal: Signal, bytes: &[u8], edits: &[AttributeEdit]) -> Bytes {
+    let mut editor = Editor::new(edits);
     let resources = levels(signal).get(..1).unwrap_or_default();
     reframe(resources, bytes, &mut |_, group, out| {
-        edit_resource(group, out, edits);
+        edit_resource(group, out, &mut editor);
         true
     })
     .0
@@ -28,8 +29,9 @@ pub fn edit_resources(signal: Signal, bytes: &[u8], edits: &[AttributeEdit]) -> 
 /// Applies `edits`, one after the other, to the attributes of every data point, record or span.
 #[must_use]
 pub fn edit_attributes(signal: Signal, bytes: &[u8], edits: &[AttributeEdit]) -> Bytes {
+    let mut editor = Editor::new(edits);
     reframe(levels(signal), bytes, &mut |parent, item, out| {
-        edit_list(item, attributes_number(signal, parent), edits, out);
+        editor.edit(item, attributes_number(signal, parent), out);
         true
     })
     .0
@@ -70,12 +72,12 @@ const fn attributes_number(signal: Signal, parent: u32) -> u32 {
 
 /// Writes the content of an item anew and tells whether to keep it. It is given the field number of
 /// the message around the item, the item, and where to write.
-trait Rewrite: FnMut(u32, &[u8], &mut Vec<u8>) -> bool {}
+trait Rewrite<'a>: FnMut(u32, &'a [u8], &mut Vec<u8>) -> bool {}
 
-impl<F: FnMut(u32, &[u8], &mut Vec<u8>) -> bool> Rewrite for F {}
+impl<'a, F: FnMut(u32, &'a [u8], &mut Vec<u8>) -> bool> Rewrite<'a> for F {}
 
 /// Rewrites what lies at the last of `levels`. Returns the request, and how many items were kept.
-fn reframe(levels: Levels, bytes: &[u8], rewrite: &mut impl Rewrite) -> (Bytes, u32) {
+fn reframe<'a>(levels: Levels, bytes: &'a [u8], rewrite: &mut impl Rewrite<'a>) -> (Bytes, u32) {
     // Most edits add a little.
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8);
     let counts = reframe_message(levels, 0, bytes, &mut out, rewrite);
@@ -89,12 +91,12 @@ struct Counts {
     removed: u32,
 }
 
-fn reframe_message(
+fn reframe_message<'a>(
     levels: Levels,
     number: u32,
-    message: &[u8],
+    message: &'a [u8],
     out: &mut Vec<u8>,
-    rewrite: &mut impl Rewrite,
+    rewrite: &mut impl Rewrite<'a>,
 ) -> Counts {
     let Some((numbers, below)) = levels.split_first() else {
         return Counts::default();
@@ -130,11 +132,11 @@ fn reframe_message(
 }
 
 /// Copies `group`, a message whose field 1 is a resource, with the attributes of that edited.
-fn edit_resource(group: &[u8], out: &mut Vec<u8>, edits: &[AttributeEdit]) {
+fn edit_resource<'a>(group: &'a [u8], out: &mut Vec<u8>, editor: &mut Editor<'a>) {
     let has_resource = Fields::new(group).any(|field| field.number == 1);
     if !has_resource {
         let message = open(out, 1, 0);
-        edit_list(&[], 1, edits, out);
+        editor.edit(&[], 1, out);
         if message.content_size(out) == 0 {
             message.discard(out);
         } else {
@@ -145,7 +147,7 @@ fn edit_resource(group: &[u8], out: &mut Vec<u8>, edits: &[AttributeEdit]) {
         match (field.number, field.content) {
             (1, Content::Len(resource)) => {
                 let message = open(out, 1, resource.len());
-                edit_list(resource, 1, edits, out);
+                editor.edit(resource, 1, out);
                 close(out, message);
             }
             _ => out.extend_from_slice(field.raw),

@@ -14,6 +14,8 @@ pub(crate) struct Message {
     fields: [Option<Field>; NUMBERS],
     /// What the message is to those who walk the tables.
     pub(crate) role: Role,
+    /// A bit for the number of each field that JSON always shows.
+    pub(crate) always: u32,
 }
 
 /// What a message is to those who walk the tables.
@@ -103,12 +105,7 @@ impl Message {
 
     /// The field with this name in JSON.
     pub(crate) fn json_field(&self, name: &str) -> Option<&Field> {
-        self.fields().find(|field| field.json == name)
-    }
-
-    /// All fields by rising number.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.fields.iter().flatten()
+        (self.fields.iter().flatten()).find(|field| field.json == name)
     }
 
     #[expect(
@@ -117,13 +114,18 @@ impl Message {
     )]
     const fn new(role: Role, mut fields: &[Field]) -> Self {
         let mut by_number = [None; NUMBERS];
+        let mut always = 0;
         while let Some((field, rest)) = fields.split_first() {
             by_number[field.number as usize] = Some(*field);
+            if field.always {
+                always |= 1 << field.number;
+            }
             fields = rest;
         }
         Self {
             fields: by_number,
             role,
+            always,
         }
     }
 }

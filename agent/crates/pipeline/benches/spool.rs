@@ -1,6 +1,7 @@
 //! How fast a spool takes batches and gives them away: in memory, and on disk with every append
 //! synced before it is acknowledged. Sixteen senders at once, batches of 100 and of 1000 logs of
-//! 337 bytes; the drain goes through a driver to an exporter that does nothing.
+//! 337 bytes; the drain goes through a driver to an exporter that does nothing. And how long it
+//! takes to open a spool that holds a backlog.
 //!
 //! `cargo bench -p pipeline --bench spool`
 
@@ -26,7 +27,10 @@ const SENDERS: usize = 16;
 
 const LOG_BYTES: usize = 337;
 
-criterion_group!(benches, append, drain);
+/// Bytes of a backlog that is found at a start.
+const BACKLOG_BYTES: usize = 2_000_000_000;
+
+criterion_group!(benches, append, drain, open);
 criterion_main!(benches);
 
 fn append(criterion: &mut Criterion) {
@@ -75,6 +79,33 @@ fn drain(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn open(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("open");
+    group.sample_size(10);
+    let runtime = Runtime::new().unwrap();
+    let home = Home::new("disk");
+    runtime.block_on(async {
+        let spool = home.open();
+        time_append_bytes(&spool, 1000, BACKLOG_BYTES).await;
+        spool.close();
+        spool.finish().await;
+    });
+    group.bench_function("a backlog of 2 GB", |bench| {
+        bench.iter_custom(|rounds| {
+            (0..rounds)
+                .map(|_| {
+                    let begin = clock::monotonic();
+                    let spool = home.open();
+                    let took = elapsed(begin);
+                    runtime.block_on(spool.finish());
+                    took
+                })
+                .sum()
+        });
+    });
+    group.finish();
+}
+
 fn cases() -> impl Iterator<Item = (&'static str, u32)> {
     ["memory", "disk"]
         .into_iter()
@@ -97,7 +128,7 @@ impl Home {
 
     fn open(&self) -> Spool {
         let limits = Limits {
-            bytes: 1 << 30,
+            bytes: 1 << 32,
             records: None,
             items: None,
             age: None,
@@ -112,6 +143,7 @@ impl Home {
                 name: "null".to_owned(),
                 limits,
                 on_full: OnFull::Refuse,
+                waits_for_result: false,
             }],
         };
         Spool::open(settings, &Budget::new(1 << 30)).unwrap()
@@ -119,8 +151,12 @@ impl Home {
 }
 
 async fn time_append(spool: &Spool, items: u32) -> Duration {
+    time_append_bytes(spool, items, ROUND_BYTES).await
+}
+
+async fn time_append_bytes(spool: &Spool, items: u32, bytes: usize) -> Duration {
     let payload = Bytes::from(vec![0x5a; items as usize * LOG_BYTES]);
-    let batches = ROUND_BYTES / payload.len() / SENDERS;
+    let batches = bytes / payload.len() / SENDERS;
     let budget = Budget::new(usize::MAX);
     let batch = Batch::new(
         Signal::Logs,

@@ -13,6 +13,12 @@ pub trait Output: Clone + Send + Sync + 'static {
     /// the spool is on disk). Accepting is one act: on `Err` the sender may send the same again.
     fn send(&self, batch: Batch) -> impl Future<Output = Result<(), Refused>> + Send;
 
+    /// Why any batch would be refused now, as far as is known; a receiver that asks before it reads
+    /// and inflates a body refuses at a fraction of the cost.
+    fn refusal(&self) -> Option<Refused> {
+        None
+    }
+
     /// Whether a payload that arrived as zstd should be passed on as it came, because nothing
     /// behind this output has to look inside.
     fn prefers_zstd(&self) -> bool {

@@ -54,6 +54,7 @@ pub(crate) fn cursor(name: &str) -> CursorSettings {
             age: None,
         },
         on_full: OnFull::Refuse,
+        waits_for_result: false,
     }
 }
 

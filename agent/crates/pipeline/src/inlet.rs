@@ -57,6 +57,10 @@ impl<P: Processor> Output for Inlet<P> {
         sent
     }
 
+    fn refusal(&self) -> Option<Refused> {
+        self.feeds.iter().find_map(|feed| feed.spool.refusal())
+    }
+
     fn prefers_zstd(&self) -> bool {
         self.prefers_zstd
     }
@@ -64,6 +68,10 @@ impl<P: Processor> Output for Inlet<P> {
 
 impl<P: Processor> Inlet<P> {
     async fn accept(&self, batch: &Batch) -> Result<(), Refused> {
+        // Asked before processors run: refusing must be cheap.
+        if let Some(refused) = self.refusal() {
+            return Err(refused);
+        }
         let mut reserved: Vec<(Reservation, Batch)> = Vec::with_capacity(self.feeds.len());
         let mut dropped = Vec::new();
         for feed in &*self.feeds {

@@ -21,7 +21,9 @@
 //!     let mut delivery = Delivery::new();                     // one for the process
 //!
 //!     let limits = Limits { bytes: 1 << 30, records: None, items: None, age: None };
-//!     let cursor = CursorSettings { name: "otlp_grpc/x".into(), limits, on_full: OnFull::Refuse };
+//!     let cursor = CursorSettings {
+//!         name: "otlp_grpc/x".into(), limits, on_full: OnFull::Refuse, waits_for_result: false,
+//!     };
 //!     let spool = Spool::open(SpoolSettings {                 // one for each pipeline
 //!         name: "logs/app".into(),
 //!         storage: Storage::Disk(DiskSettings::new("/var/lib/skybridge/logs-app")),
@@ -29,7 +31,8 @@
 //!     }, &budget)?;
 //!     delivery.add_spool(&spool);
 //!     let cursor = spool.cursor("otlp_grpc/x").ok_or("no such exporter")?;
-//!     delivery.add_driver(Driver::new(cursor, Arc::new(exporter), DriverSettings::default(), split));
+//!     let settings = DriverSettings::default();
+//!     delivery.add_driver(Driver::new(cursor, Arc::new(exporter), settings, split));
 //!
 //!     let feed = Feed { processors, spool, stats: Arc::default() };
 //!     let output = Inlet::new(vec![feed], false);             // what a receiver sends to

@@ -82,6 +82,8 @@ pub struct CursorSettings {
     pub limits: Limits,
     /// What happens at the limit.
     pub on_full: OnFull,
+    /// A batch is accepted only when this exporter is done with it: delivered, rejected or dropped.
+    pub waits_for_result: bool,
 }
 
 /// How far a cursor may lag. What is larger than a whole limit passes when nothing else is queued.
@@ -125,8 +127,16 @@ pub struct Reservation {
 /// A batch on its way into a spool.
 #[derive(Debug)]
 pub struct Acceptance {
-    /// `None` when the batch is kept already.
-    kept: Option<oneshot::Receiver<Result<(), Refused>>>,
+    spool: Arc<Inner>,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// The writer tells the position when the batch is kept.
+    Written(oneshot::Receiver<Result<u64, Refused>>),
+    /// The batch is kept at this position.
+    Kept(u64),
 }
 
 #[derive(Debug)]
@@ -237,6 +247,15 @@ impl Spool {
         }
     }
 
+    /// Why the smallest batch would be refused now; `None` where a sender would wait instead.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refused> {
+        match self.inner.room_for(Amount::record(0, 0)) {
+            Err(Full::Refuse(refused)) => Some(refused),
+            Err(Full::Wait) | Ok(_) => None,
+        }
+    }
+
     /// Looks after the spool once a second, for as long as it is polled: age limits of cursors
     /// whose exporter is paused, drain rate, cursor files, finished segments, and memory when the
     /// byte budget is nearly used up.
@@ -264,13 +283,19 @@ impl Spool {
     ///
     /// Returns the items dropped, summed over the cursors.
     pub async fn finish(&self) -> u64 {
-        match &self.inner.disk {
-            Some(disk) => {
-                disk.finish(&self.inner).await;
-                0
-            }
-            None => self.inner.lock().drop_rest(),
+        if let Some(disk) = &self.inner.disk {
+            disk.settle_down(&self.inner).await;
         }
+        let mut state = self.inner.lock();
+        state.is_finished = true;
+        let dropped = if state.is_on_disk {
+            0
+        } else {
+            state.drop_rest()
+        };
+        drop(state);
+        self.inner.freed.notify_waiters();
+        dropped
     }
 
     /// The account and the state of the spool.
@@ -303,7 +328,8 @@ impl Reservation {
         let spool = Arc::clone(&self.spool);
         match &spool.disk {
             Some(disk) => Acceptance {
-                kept: Some(disk.enqueue(&spool, self, batch)),
+                progress: Progress::Written(disk.enqueue(&spool, self, batch)),
+                spool,
             },
             None => {
                 let mut state = spool.lock();
@@ -312,11 +338,12 @@ impl Reservation {
                     unix_nano: spool.clock.unix_nano(),
                     batch,
                 };
+                let progress = Progress::Kept(record.start.position);
                 state.push(record);
                 drop(state);
                 drop(self);
                 spool.arrived.notify_waiters();
-                Acceptance { kept: None }
+                Acceptance { spool, progress }
             }
         }
     }
@@ -343,16 +370,33 @@ impl Drop for Reservation {
 }
 
 impl Acceptance {
-    /// Returns when the batch is kept.
+    /// Returns when the batch is kept, and every exporter whose result is waited for is done with
+    /// it, whatever became of it there.
     ///
     /// # Errors
-    /// When the disk failed.
+    /// When the disk failed, or the program stops before there is a result.
     pub async fn kept(self) -> Result<(), Refused> {
-        match self.kept {
+        let position = match self.progress {
             // The writer answers every batch; it can only vanish with the runtime.
-            Some(kept) => kept.await.unwrap_or(Err(Refused::ShuttingDown)),
-            None => Ok(()),
+            Progress::Written(position) => position.await.unwrap_or(Err(Refused::ShuttingDown))?,
+            Progress::Kept(position) => position,
+        };
+        loop {
+            let freed = self.spool.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            {
+                let state = self.spool.lock();
+                if state.is_finished {
+                    break;
+                }
+                if state.has_result(position) {
+                    return Ok(());
+                }
+            }
+            freed.await;
         }
+        Err(Refused::ShuttingDown)
     }
 }
 
@@ -369,7 +413,16 @@ impl Inner {
     }
 
     fn try_reserve(self: &Arc<Self>, amount: Amount) -> Result<Reservation, Full> {
-        let mut state = self.lock();
+        self.room_for(amount)?.reserved += amount;
+        Ok(Reservation {
+            spool: Arc::clone(self),
+            amount,
+        })
+    }
+
+    /// The state, when there is room for `amount` in it.
+    fn room_for(&self, amount: Amount) -> Result<MutexGuard<'_, State>, Full> {
+        let state = self.lock();
         if state.is_closed {
             return Err(Full::Refuse(Refused::ShuttingDown));
         }
@@ -382,12 +435,7 @@ impl Inner {
                 }),
             });
         }
-        state.reserved += amount;
-        drop(state);
-        Ok(Reservation {
-            spool: Arc::clone(self),
-            amount,
-        })
+        Ok(state)
     }
 
     fn settle(&self, cursor: usize, span: Span, tally: &crate::stats::Tally) {

@@ -119,18 +119,17 @@ pub struct ScrapeStats {
 }
 
 impl Reasons {
-    /// Counts `items` under `reason`.
+    /// Counts `items` under `reason`; a reason is one word, so white space in it becomes `_`.
     pub fn add(&mut self, reason: &str, items: u64) {
         if items == 0 {
             return;
         }
-        let is_known = self.by_reason.contains_key(reason);
-        let key = if is_known || self.by_reason.len() < REASONS_MAX {
-            reason
-        } else {
-            OTHER_REASON
-        };
-        *self.by_reason.entry(key.to_owned()).or_default() += items;
+        let mut key = reason.replace(char::is_whitespace, "_");
+        let is_known = self.by_reason.contains_key(&key);
+        if key.is_empty() || !(is_known || self.by_reason.len() < REASONS_MAX) {
+            OTHER_REASON.clone_into(&mut key);
+        }
+        *self.by_reason.entry(key).or_default() += items;
     }
 
     /// Items under `reason`.
@@ -290,5 +289,14 @@ mod tests {
         assert_eq!(reasons.total(), 100);
         assert!(reasons.iter().count() <= REASONS_MAX + 1);
         assert_eq!(reasons.get(OTHER_REASON), 68);
+    }
+
+    #[test]
+    fn a_reason_is_one_word() {
+        let mut reasons = Reasons::default();
+        reasons.add("out of order", 1);
+        reasons.add("", 2);
+        assert_eq!(reasons.get("out_of_order"), 1);
+        assert_eq!(reasons.get(OTHER_REASON), 2);
     }
 }

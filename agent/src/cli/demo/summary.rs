@@ -115,12 +115,12 @@ fn account(exposition: &str) -> Account {
         };
         let row = account.entry((pipeline, exporter)).or_default();
         match name {
-            "skybridge_exporter_accepted_items" => row.accepted += value,
-            "skybridge_exporter_delivered_items" => row.delivered += value,
+            "skybridge_exporter_accepted_items_total" => row.accepted += value,
+            "skybridge_exporter_delivered_items_total" => row.delivered += value,
             "skybridge_exporter_queued_items" => row.queued += value,
-            "skybridge_exporter_refused_items" => row.refused += value,
-            "skybridge_exporter_rejected_items" => row.rejected += value,
-            "skybridge_exporter_dropped_items" => row.dropped += value,
+            "skybridge_exporter_refused_items_total" => row.refused += value,
+            "skybridge_exporter_rejected_items_total" => row.rejected += value,
+            "skybridge_exporter_dropped_items_total" => row.dropped += value,
             _ => {}
         }
     }
@@ -140,11 +140,11 @@ mod tests {
     #[test]
     fn series_of_one_exporter_become_one_row() {
         let account = account(
-            "# TYPE skybridge_exporter_delivered_items counter\n\
-             skybridge_exporter_accepted_items{exporter=\"loki\",pipeline=\"logs\"} 12\n\
-             skybridge_exporter_delivered_items{exporter=\"loki\",pipeline=\"logs\"} 7\n\
-             skybridge_exporter_dropped_items{exporter=\"loki\",pipeline=\"logs\",reason=\"a\"} 2\n\
-             skybridge_exporter_dropped_items{exporter=\"loki\",pipeline=\"logs\",reason=\"b\"} 1\n\
+            "# TYPE skybridge_exporter_delivered_items_total counter\n\
+             skybridge_exporter_accepted_items_total{exporter=\"loki\",pipeline=\"logs\"} 12\n\
+             skybridge_exporter_delivered_items_total{exporter=\"loki\",pipeline=\"logs\"} 7\n\
+             skybridge_exporter_dropped_items_total{exporter=\"loki\",pipeline=\"logs\",reason=\"a\"} 2\n\
+             skybridge_exporter_dropped_items_total{exporter=\"loki\",pipeline=\"logs\",reason=\"b\"} 1\n\
              skybridge_exporter_queued_items{exporter=\"loki\",pipeline=\"logs\"} 2\n",
         );
         let row = account[&("logs".to_owned(), "loki".to_owned())];

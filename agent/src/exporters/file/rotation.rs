@@ -102,7 +102,7 @@ fn aside_files(path: &Path) -> io::Result<Vec<PathBuf>> {
         time.is_some_and(|time| jiff::civil::DateTime::strptime(TIME, time).is_ok())
     };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory.unwrap_or(Path::new(".")))? {
+    for entry in std::fs::read_dir(directory.unwrap_or_else(|| Path::new(".")))? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(is_aside) {
             files.push(entry.path());

@@ -44,7 +44,7 @@ fn lines(path: &Path) -> Vec<Bytes> {
 async fn each_request_is_a_line_of_json_that_is_there_when_export_returns() {
     let directory = tempfile::tempdir().unwrap();
     let config = config(directory.path());
-    let exporter = Exporter::new(&config).unwrap();
+    let exporter = Exporter::new("file", config.clone()).unwrap();
     for (count, body) in ["first", "second\nline"].into_iter().enumerate() {
         export(&exporter, body).await;
         let lines = lines(&config.path);
@@ -59,7 +59,7 @@ async fn a_file_starts_empty_unless_it_goes_on() {
     let mut config = config(directory.path());
     for (append, expected) in [(false, 1), (true, 2), (true, 3), (false, 1)] {
         config.append = append;
-        export(&Exporter::new(&config).unwrap(), "line").await;
+        export(&Exporter::new("file", config.clone()).unwrap(), "line").await;
         assert_eq!(lines(&config.path).len(), expected, "append {append}");
     }
 }
@@ -80,7 +80,7 @@ async fn protobuf_and_compressed_requests_stand_behind_their_length() {
             compression,
             ..config(directory.path())
         };
-        let exporter = Exporter::new(&config).unwrap();
+        let exporter = Exporter::new("file", config.clone()).unwrap();
         export(&exporter, "line").await;
         export(&exporter, "line").await;
         let bytes = std::fs::read(&config.path).unwrap();
@@ -108,7 +108,7 @@ async fn a_zstd_frame_is_written_as_it_came() {
         frames: frames.clone(),
         plain_size_bytes,
     };
-    Exporter::new(&config)
+    Exporter::new("file", config.clone())
         .unwrap()
         .export(&batch(payload))
         .await
@@ -131,7 +131,7 @@ async fn full_files_are_set_aside_and_the_oldest_removed() {
         ..config(directory.path())
     };
     std::fs::write(directory.path().join("out-other.json"), "not ours").unwrap();
-    let exporter = Exporter::new(&config).unwrap();
+    let exporter = Exporter::new("file", config.clone()).unwrap();
     for number in 0..14 {
         export(&exporter, &format!("{number:02} {}", "x".repeat(340_000))).await;
     }
@@ -168,7 +168,7 @@ async fn full_files_are_set_aside_and_the_oldest_removed() {
 async fn half_a_line_does_not_stay() {
     let directory = tempfile::tempdir().unwrap();
     let config = config(directory.path());
-    let exporter = Exporter::new(&config).unwrap();
+    let exporter = Exporter::new("file", config.clone()).unwrap();
     export(&exporter, "whole").await;
     {
         let mut file = exporter.file.lock().unwrap();
@@ -189,9 +189,9 @@ async fn a_missing_directory_is_made_when_asked_for_and_told_otherwise() {
         path,
         ..Config::default()
     };
-    let error = Exporter::new(&config).unwrap_err();
+    let error = Exporter::new("file", config.clone()).unwrap_err();
     assert!(error.message.contains("a/b/out.json"), "{error}");
     config.create_directory = true;
-    export(&Exporter::new(&config).unwrap(), "line").await;
+    export(&Exporter::new("file", config.clone()).unwrap(), "line").await;
     assert_eq!(lines(&config.path).len(), 1);
 }

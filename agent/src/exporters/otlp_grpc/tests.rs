@@ -26,7 +26,7 @@ fn plain(items: u32) -> Batch {
 fn exporter(peer: &GrpcPeer, options: serde_json::Value) -> Exporter {
     let mut config: Config = serde_json::from_value(options).unwrap();
     config.endpoint = format!("http://{}", peer.address);
-    Exporter::new(&config).unwrap()
+    Exporter::new("otlp_grpc", config).unwrap()
 }
 
 fn framed(message: &[u8]) -> Bytes {

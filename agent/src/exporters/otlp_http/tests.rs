@@ -22,7 +22,7 @@ fn exporter(peer: &HttpPeer, mut options: serde_json::Value) -> Exporter {
     }
     let config: Config = serde_json::from_value(options).unwrap();
     assert_eq!(config.check(), Ok(()));
-    Exporter::new(&config).unwrap()
+    Exporter::new("otlp_http", config).unwrap()
 }
 
 async fn export(answer: Vec<u8>, items: u32) -> Result<Exported, ExportError> {

@@ -33,7 +33,7 @@ use super::StartAt;
 use super::checkpoint::{Checkpoint, Loaded, Print, Store, read_head};
 use super::newcomer::Newcomer;
 use super::settings::Settings;
-use super::tracked::{FileId, HOLD_TIME, Tracked};
+use super::tracked::{FileId, HOLD_TIME, Tracked, paths_by_inode};
 
 /// How long a copy waits for its original to be truncated.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
@@ -53,6 +53,8 @@ pub(super) struct Files {
     loaded: Loaded,
     is_first_look: bool,
     tracked: HashMap<FileId, Tracked>,
+    /// How many of them are open.
+    open_count: usize,
     /// Keys of checkpoints whose file is gone or was replaced, oldest first.
     retired: VecDeque<u64>,
     /// Copies that wait, since when.
@@ -86,6 +88,7 @@ impl Files {
             loaded,
             is_first_look: true,
             tracked: HashMap::new(),
+            open_count: 0,
             retired,
             settling: HashMap::new(),
             compressed: BTreeSet::new(),
@@ -121,6 +124,9 @@ impl Files {
         self.follow_out_of_sight(now);
         for (id, path, metadata) in newcomers {
             self.meet(id, path, &metadata, now);
+        }
+        if self.is_first_look {
+            self.resume_out_of_sight(&present, now);
         }
         self.compressed.retain(|id| present.contains(id));
         self.closed.retain(|id| present.contains(id));
@@ -182,6 +188,36 @@ impl Files {
         for id in gone {
             if let Some(tracked) = self.tracked.remove(&id) {
                 self.retire(tracked.key);
+            }
+        }
+    }
+
+    /// Goes on with files that were renamed while nobody looked, to where the patterns do not find
+    /// them, and have not been read to their end. Each directory is listed once.
+    fn resume_out_of_sight(&mut self, present: &BTreeSet<FileId>, now: Instant) {
+        let mut listings: HashMap<PathBuf, HashMap<u64, PathBuf>> = HashMap::new();
+        for key in Vec::from(self.retired.clone()) {
+            let Some(checkpoint) = self.store.get(key).cloned() else {
+                continue;
+            };
+            let id = FileId::in_checkpoint(&checkpoint);
+            let directory = checkpoint.path.parent().unwrap_or_else(|| Path::new(""));
+            if present.contains(&id) {
+                continue;
+            }
+            let listing = listings
+                .entry(directory.to_owned())
+                .or_insert_with(|| paths_by_inode(directory));
+            // One that is still where it was is no longer wanted.
+            let moved = listing
+                .get(&id.inode)
+                .filter(|path| **path != checkpoint.path);
+            if let Some(path) = moved
+                && let Some(tracked) = Tracked::resume(id, path, &checkpoint, now)
+            {
+                self.retired.retain(|retired| *retired != key);
+                self.store.put(tracked.checkpoint(id));
+                self.tracked.insert(id, tracked);
             }
         }
     }
@@ -387,27 +423,33 @@ impl Files {
         }
     }
 
-    /// Lists what has something to read, and closes what was idle for long.
+    /// Lists what has something to read, and closes what was idle for long, or for longest when too
+    /// many files are open. One that is out of sight could not be opened again.
     fn list_ready(&mut self, now: Instant) -> bool {
         self.ready.clear();
-        let mut open = Vec::new();
+        let mut open_count = 0_usize;
+        let mut idle = Vec::new();
         for (id, tracked) in &mut self.tracked {
-            if tracked.is_ready(now, self.settings.flush_period) {
+            let is_ready = tracked.is_ready(now, self.settings.flush_period);
+            if is_ready {
                 self.ready.push_back(*id);
             } else if now.duration_since(tracked.grown_at) > HOLD_TIME {
                 tracked.open = None;
             }
-            if tracked.open.is_some() {
-                open.push((tracked.grown_at, *id));
+            open_count += usize::from(tracked.open.is_some());
+            if tracked.open.is_some() && tracked.is_in_sight && !is_ready {
+                idle.push((tracked.grown_at, *id));
             }
         }
-        open.sort_unstable();
-        let too_many = open.len().saturating_sub(self.settings.open_max);
-        for (_, id) in open.into_iter().take(too_many) {
+        idle.sort_unstable();
+        let too_many = open_count.saturating_sub(self.settings.open_max);
+        for (_, id) in idle.into_iter().take(too_many) {
             if let Some(tracked) = self.tracked.get_mut(&id) {
                 tracked.open = None;
+                open_count -= 1;
             }
         }
+        self.open_count = open_count;
         if self.ready.is_empty() {
             self.buffer = Vec::new();
         }

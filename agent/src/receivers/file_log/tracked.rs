@@ -1,5 +1,6 @@
 //! One file that is followed.
 
+use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
@@ -26,8 +27,15 @@ impl FileId {
         }
     }
 
+    pub(super) fn in_checkpoint(checkpoint: &Checkpoint) -> Self {
+        Self {
+            device: checkpoint.device,
+            inode: checkpoint.inode,
+        }
+    }
+
     pub(super) fn is_of(self, checkpoint: &Checkpoint) -> bool {
-        (checkpoint.device, checkpoint.inode) == (self.device, self.inode)
+        self == Self::in_checkpoint(checkpoint)
     }
 }
 
@@ -35,6 +43,7 @@ impl FileId {
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub(super) key: u64,
+    /// Where the patterns last found it, which is not where it is when it is out of sight.
     pub(super) path: PathBuf,
     /// All before this is acknowledged.
     pub(super) offset: u64,
@@ -57,6 +66,35 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
+    /// The file of `checkpoint`, found at `path`, if it has something that was not read.
+    pub(super) fn resume(
+        id: FileId,
+        path: &Path,
+        checkpoint: &Checkpoint,
+        now: Instant,
+    ) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let metadata = file.metadata().ok()?;
+        let is_it = FileId::of(&metadata) == id
+            && metadata.size() > checkpoint.offset
+            && checkpoint.tail.is_before(&file, checkpoint.offset).ok()?;
+        is_it.then(|| Self {
+            key: checkpoint.key,
+            path: checkpoint.path.clone(),
+            offset: checkpoint.offset,
+            head: checkpoint.head,
+            tail: checkpoint.tail,
+            size: metadata.size(),
+            incomplete_at: None,
+            grown_at: now,
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            is_suspect: false,
+            is_failing: false,
+            is_in_sight: false,
+            open: Some(file),
+        })
+    }
+
     /// Notes that the file was found.
     pub(super) fn see(&mut self, path: PathBuf, metadata: &Metadata, now: Instant) {
         self.path = path;
@@ -83,7 +121,6 @@ impl Tracked {
             && let Ok(file) = File::open(&path)
             && file.metadata().is_ok_and(|found| FileId::of(&found) == id)
         {
-            self.path = path;
             self.open = Some(file);
             // It may still be written to, by whoever has it open.
             self.grown_at = now;
@@ -152,4 +189,14 @@ fn find_by_inode(last_path: &Path, id: FileId) -> Option<PathBuf> {
         .filter_map(Result::ok)
         .find(|entry| entry.ino() == id.inode)
         .map(|entry| entry.path())
+}
+
+/// What a directory holds, by inode.
+pub(super) fn paths_by_inode(directory: &Path) -> HashMap<u64, PathBuf> {
+    std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| (entry.ino(), entry.path()))
+        .collect()
 }

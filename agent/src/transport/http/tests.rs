@@ -22,12 +22,11 @@ async fn requests_go_below_the_endpoint_over_a_kept_connection() {
         assert_eq!(response.headers["x-seen"], "yes");
         assert!(!response.is_cut);
     }
-    let response = client.get("", &[]).await.unwrap();
-    assert_eq!(response.status, 200);
+    client.post("", &[], Bytes::new()).await.unwrap();
     let requests = peer.requests();
     assert!(requests[0].0.starts_with("post /base/push http/1.1"));
     assert_eq!(requests[0].1, b"body");
-    assert!(requests[3].0.starts_with("get /base http/1.1"));
+    assert!(requests[3].0.starts_with("post /base http/1.1"));
     assert_eq!(peer.connections(), 1);
 }
 
@@ -39,9 +38,23 @@ async fn a_response_is_read_up_to_its_limit() {
         let mut settings = ClientSettings::new(endpoint.clone());
         settings.response_size_bytes_max = limit;
         let client = Client::new(settings).unwrap();
-        let response = client.get("", &[]).await.unwrap();
+        let response = client.post("", &[], Bytes::new()).await.unwrap();
         assert_eq!((response.body.len(), response.is_cut), (kept, is_cut));
     }
+}
+
+/// Scenario: the status comes in time and the body does not.
+/// Guarantees: the answer holds; the caller does not send the same again.
+#[tokio::test]
+async fn a_body_that_takes_too_long_is_cut() {
+    let slow = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec();
+    let peer = HttpPeer::start(slow).await;
+    let endpoint = Endpoint::http(&format!("http://{}", peer.address)).unwrap();
+    let mut settings = ClientSettings::new(endpoint);
+    settings.timeout = Some(Duration::from_millis(100));
+    let client = Client::new(settings).unwrap();
+    let response = client.post("", &[], Bytes::new()).await.unwrap();
+    assert_eq!((response.status.as_u16(), response.is_cut), (200, true));
 }
 
 #[tokio::test]

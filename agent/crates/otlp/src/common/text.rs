@@ -156,7 +156,7 @@ mod tests {
         check(AttributeValue::Empty, "null", "");
         check(
             "a \"b\"\\\n\u{1}\u{e9}".into(),
-            r#""a \"b\"\\\n\u0001é""#,
+            "\"a \\\"b\\\"\\\\\\n\\u0001\u{e9}\"",
             "a \"b\"\\\n\u{1}\u{e9}",
         );
         check(true.into(), "true", "true");

@@ -65,42 +65,55 @@ impl AttributeEdit {
     }
 }
 
+/// Applies edits to one list after the other. Keeps its working space in between.
+pub(super) struct Editor<'a> {
+    edits: &'a [AttributeEdit],
+    entries: Vec<Entry<'a>>,
+}
+
 /// An attribute of the list being edited: its key, and the encoded `KeyValue`.
 struct Entry<'a> {
     key: &'a [u8],
     encoded: Cow<'a, [u8]>,
 }
 
-/// Appends `message` with the attributes in its field `number` edited.
-///
-/// The attributes stay next to each other and where the first one was, so that the bytes of the
-/// list remain a key for caches.
-pub(super) fn edit_list(message: &[u8], number: u32, edits: &[AttributeEdit], out: &mut Vec<u8>) {
-    let mut entries: Vec<Entry<'_>> = Fields::new(message)
-        .filter(|field| field.number == number)
-        .filter_map(|field| match field.content {
-            Content::Len(encoded) => Some(Entry::new(encoded)),
-            _ => None,
-        })
-        .collect();
-    for edit in edits {
-        edit.apply(&mut entries);
-    }
-    let mut entries = Some(entries);
-    for field in Fields::new(message) {
-        if field.number == number {
-            put_entries(&mut entries, number, out);
-        } else {
-            out.extend_from_slice(field.raw);
+impl<'a> Editor<'a> {
+    pub(super) const fn new(edits: &'a [AttributeEdit]) -> Self {
+        Self {
+            edits,
+            entries: Vec::new(),
         }
     }
-    put_entries(&mut entries, number, out);
-}
 
-/// Appends the entries, the first time that it is called.
-fn put_entries(entries: &mut Option<Vec<Entry<'_>>>, number: u32, out: &mut Vec<u8>) {
-    for entry in entries.take().into_iter().flatten() {
-        put_len_field(out, number, &entry.encoded);
+    /// Appends `message` with the attributes in its field `number` edited.
+    ///
+    /// The attributes stay next to each other and where the first one was, so that the bytes of the
+    /// list remain a key for caches.
+    pub(super) fn edit(&mut self, message: &'a [u8], number: u32, out: &mut Vec<u8>) {
+        self.entries.clear();
+        for field in Fields::new(message) {
+            if let (true, Content::Len(encoded)) = (field.number == number, field.content) {
+                self.entries.push(Entry::new(encoded));
+            }
+        }
+        for edit in self.edits {
+            edit.apply(&mut self.entries);
+        }
+        for field in Fields::new(message) {
+            if field.number == number {
+                self.put_entries(number, out);
+            } else {
+                out.extend_from_slice(field.raw);
+            }
+        }
+        self.put_entries(number, out);
+    }
+
+    /// Appends the entries that were not yet appended.
+    fn put_entries(&mut self, number: u32, out: &mut Vec<u8>) {
+        for entry in self.entries.drain(..) {
+            put_len_field(out, number, &entry.encoded);
+        }
     }
 }
 

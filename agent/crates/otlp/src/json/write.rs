@@ -23,19 +23,39 @@ impl Write for Sink<'_> {
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
     }
+
+    fn write_char(&mut self, char: char) -> fmt::Result {
+        match u8::try_from(char) {
+            Ok(byte) if byte.is_ascii() => self.0.push(byte),
+            _ => self.write_str(char.encode_utf8(&mut [0; 4]))?,
+        }
+        Ok(())
+    }
+}
+
+impl Sink<'_> {
+    fn write_hex(&mut self, bytes: &[u8]) {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+        self.0.extend(digits.map(|digit| match digit {
+            0..10 => b'0' + digit,
+            _ => b'a' + digit - 10,
+        }));
+    }
 }
 
 fn write_message(message: &Message, bytes: &[u8], out: &mut Sink<'_>) -> fmt::Result {
     let present = Present::new(message, bytes);
     let mut separator = '{';
-    for field in message.fields() {
+    for field in present.fields(message) {
         let run = present.run(field, bytes);
         if !is_written(field, run) {
             continue;
         }
         out.write_char(separator)?;
         separator = ',';
-        write!(out, "\"{}\":", field.json)?;
+        out.write_char('"')?;
+        out.write_str(field.json)?;
+        out.write_str("\":")?;
         if field.occurs == Occurs::Repeated {
             write_list(field, run, out)?;
         } else {
@@ -53,6 +73,8 @@ fn write_message(message: &Message, bytes: &[u8], out: &mut Sink<'_>) -> fmt::Re
 /// JSON has a key once, so the values of a field are found together however they are encoded.
 struct Present {
     runs: [Run; NUMBERS],
+    /// A bit for each number that is there.
+    numbers: u32,
     /// Number of the `oneof` member that came last, which is the one that counts.
     member: u32,
 }
@@ -61,18 +83,31 @@ impl Present {
     fn new(message: &Message, bytes: &[u8]) -> Self {
         let mut present = Self {
             runs: [Run::default(); NUMBERS],
+            numbers: 0,
             member: 0,
         };
         let mut fields = Fields::new(bytes);
         while let Some(field) = fields.next() {
             if let Some(run) = present.runs.get_mut(field.number as usize) {
                 run.extend(bytes, field.raw, fields.rest());
+                present.numbers |= 1 << field.number;
             }
             if let Some(Occurs::OneOf) = message.field(field.number).map(|known| known.occurs) {
                 present.member = field.number;
             }
         }
         present
+    }
+
+    /// The fields that are there, and those that JSON always shows, by rising number.
+    fn fields<'m>(&self, message: &'m Message) -> impl Iterator<Item = &'m Field> + use<'m> {
+        let mut numbers = self.numbers | message.always;
+        std::iter::from_fn(move || {
+            let number = (numbers != 0).then(|| numbers.trailing_zeros())?;
+            numbers &= numbers - 1;
+            Some(message.field(number))
+        })
+        .flatten()
     }
 
     /// The part of `bytes` that holds all values of `field`; empty when there are none.
@@ -195,9 +230,7 @@ fn write_content(kind: Kind, content: Content<'_>, out: &mut Sink<'_>) -> fmt::R
         }
         (Kind::Id, Content::Len(bytes)) => {
             out.write_char('"')?;
-            bytes
-                .iter()
-                .try_for_each(|byte| write!(out, "{byte:02x}"))?;
+            out.write_hex(bytes);
             out.write_char('"')
         }
         (Kind::Message(message), Content::Len(bytes)) => write_message(message, bytes, out),

@@ -158,33 +158,28 @@ impl<E: Exporter> Job<E> {
         }
     }
 
-    /// Attempts until there is a verdict. Records that grow too old meanwhile leave the piece.
+    /// Attempts until there is a verdict. Records that grow too old meanwhile leave the piece. The
+    /// merged batch is made for each attempt: a copy is cheap, and nothing is held twice while a
+    /// back end is down.
     async fn send(&self, piece: &mut Piece, position: u64, tally: &mut Tally) -> Verdict {
         let started = Instant::now();
-        let mut merged = None;
         loop {
             let pass = self.gate.enter(position).await;
-            let expired = self.expire(piece);
-            if expired > 0 {
-                tally.dropped.add(DROPPED_TOO_OLD, expired);
-                merged = None;
-            }
+            tally.dropped.add(DROPPED_TOO_OLD, self.expire(piece));
             if piece.is_empty() {
                 return Verdict::Done(Exported::default());
             }
-            if merged.is_none() {
-                merged = piece.merge(self.place.agent, &self.place.budget);
-            }
-            let Some(batch) = &merged else {
+            let Some(batch) = piece.merge(self.place.agent, &self.place.budget) else {
                 return Verdict::Rejected {
                     reason: REJECTED_UNREADABLE,
                     message: "cannot merge the records of a lot".to_owned(),
                 };
             };
-            let answer = self.attempt(batch).await;
+            let answer = self.attempt(&batch).await;
             if let Err(ExportError::TooLarge { .. }) = &answer {
-                self.learn_size(batch);
+                self.learn_size(&batch);
             }
+            drop(batch);
             if let Some(verdict) = self.judge(answer, pass, started) {
                 return verdict;
             }

@@ -42,6 +42,17 @@ async fn a_full_pipeline_refuses_for_all() {
 }
 
 #[tokio::test]
+async fn a_receiver_can_ask_before_it_reads() {
+    let (wide, narrow) = (memory_spool(vec![cursor("x")]), memory_spool(vec![tight()]));
+    let inlet = Inlet::new(vec![feed(&wide, vec![]), feed(&narrow, vec![])], false);
+    assert!(inlet.refusal().is_none());
+    inlet.send(batch(0..10)).await.unwrap();
+    assert!(matches!(inlet.refusal(), Some(Refused::Full { .. })));
+    wide.close();
+    assert!(matches!(inlet.refusal(), Some(Refused::ShuttingDown)));
+}
+
+#[tokio::test]
 async fn zstd_is_preferred_only_where_nothing_looks_inside() {
     let spool = memory_spool(vec![cursor("x")]);
     for (processors, exporters, preferred) in [(0, true, true), (1, true, false), (0, false, false)]

@@ -99,6 +99,7 @@ use commit::Queue;
 use cursor_file::Hint;
 use files::Files;
 use lock::Lock;
+use recovery::Recovered;
 use segment::Reader;
 pub(super) use segment::{Chunk, Part};
 use writer::Writer;
@@ -211,27 +212,14 @@ impl Disk {
         let lock = Lock::take(&files)?;
         let recovered = recovery::recover(&files, budget)?;
         report_ownerless(&files, &cursors, pipeline)?;
-        let oldest = recovered
-            .segments
-            .values()
-            .next()
-            .map_or(recovered.head, |segment| segment.mark);
-        let mut state = State {
+        let (cursors, saved) = place_cursors(&files, cursors, &recovered);
+        let state = State {
             is_on_disk: true,
             head: recovered.head,
             segments: recovered.segments,
+            cursors,
             ..State::default()
         };
-        let mut saved = Vec::new();
-        for settings in cursors {
-            let hint = Hint::load(&files, &settings.name, recovered.spool_id).ok();
-            saved.push(hint.clone());
-            let mut track = Track::new(settings, oldest);
-            if let Some(hint) = hint {
-                hint.apply(&mut track, recovered.head);
-            }
-            state.cursors.push(track);
-        }
         let writer = Writer::new(recovered.spool_id, segment_bytes, recovered.open);
         let disk = Self {
             files: Arc::new(files),
@@ -327,6 +315,25 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn segment_bytes(cursors: &[CursorSettings]) -> u64 {
     let largest = cursors.iter().map(|cursor| cursor.limits.bytes).max();
     (largest.unwrap_or_default() / SEGMENTS_PER_LIMIT).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
+}
+
+/// The cursors where their files say they stood, or at the oldest record; and what the files say.
+fn place_cursors(
+    files: &Files,
+    cursors: Vec<CursorSettings>,
+    recovered: &Recovered,
+) -> (Vec<Track>, Vec<Option<Hint>>) {
+    let oldest = recovered.segments.values().next();
+    let oldest = oldest.map_or(recovered.head, |segment| segment.mark);
+    let placed = cursors.into_iter().map(|settings| {
+        let hint = Hint::load(files, &settings.name, recovered.spool_id).ok();
+        let mut track = Track::new(settings, oldest);
+        if let Some(hint) = hint.clone() {
+            hint.apply(&mut track, recovered.head);
+        }
+        (track, hint)
+    });
+    placed.unzip()
 }
 
 /// Tells of cursor files whose exporter is no longer part of the pipeline.

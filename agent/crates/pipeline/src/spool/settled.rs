@@ -41,6 +41,12 @@ impl Settled {
         head.since(self.low).less(settled)
     }
 
+    /// Whether the record at `position` is settled.
+    pub(crate) fn contains(&self, position: u64) -> bool {
+        let above = self.above.range(..=position).next_back();
+        position < self.low.position || above.is_some_and(|(_, span)| position < span.end.position)
+    }
+
     /// Notes that `span` is settled. Each record may be settled once.
     pub(crate) fn insert(&mut self, span: Span) {
         if span.is_empty() {
@@ -128,6 +134,10 @@ mod tests {
         settled.insert(span(6, 7));
         for (from, open) in [(0, 2), (3, 3), (4, 7), (6, 7), (8, 8)] {
             assert_eq!(settled.next_open(mark(from)), mark(open), "from {from}");
+        }
+        for position in 0..9 {
+            let is_settled = matches!(position, 0..2 | 4..7);
+            assert_eq!(settled.contains(position), is_settled, "{position}");
         }
         assert_eq!(settled.next_settled(2), Some(mark(4)));
         assert_eq!(settled.next_settled(7), None);

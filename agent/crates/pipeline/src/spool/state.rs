@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) reserved: Amount,
     /// No more appends; cursors end when they reach the head.
     pub(crate) is_closed: bool,
+    /// Nothing is delivered any more.
+    pub(crate) is_finished: bool,
 }
 
 /// The first place of a segment on disk.
@@ -185,6 +187,14 @@ impl State {
             }
         }
         self.trim();
+    }
+
+    /// Whether every exporter whose result senders wait for is done with the record at `position`.
+    pub(crate) fn has_result(&self, position: u64) -> bool {
+        self.cursors
+            .iter()
+            .filter(|track| track.settings.waits_for_result)
+            .all(|track| track.settled.contains(position))
     }
 
     /// Drops from the window what nobody needs, oldest first.

@@ -269,3 +269,38 @@ async fn what_was_promised_room_before_the_close_still_comes() {
     drop(given_back);
     assert_eq!(delivered.await.unwrap(), ((0..10).collect(), true));
 }
+
+fn awaited(name: &str) -> CursorSettings {
+    CursorSettings {
+        waits_for_result: true,
+        ..cursor(name)
+    }
+}
+
+#[tokio::test]
+async fn a_sender_waits_for_the_results_that_are_asked_for_and_no_others() {
+    let spool = memory_spool(vec![awaited("x"), cursor("y"), awaited("z")]);
+    let waiting = tokio::spawn({
+        let spool = spool.clone();
+        async move { spool.append(ten(0)).await }
+    });
+    for name in ["x", "z"] {
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        deliver(&mut spool.cursor(name).unwrap(), 10).await;
+    }
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_sender_without_a_result_at_the_end_is_refused() {
+    let spool = memory_spool(vec![awaited("x")]);
+    let waiting = tokio::spawn({
+        let spool = spool.clone();
+        async move { spool.append(ten(0)).await }
+    });
+    tokio::task::yield_now().await;
+    spool.close();
+    assert_eq!(spool.finish().await, 10);
+    assert!(matches!(waiting.await.unwrap(), Err(Refused::ShuttingDown)));
+}

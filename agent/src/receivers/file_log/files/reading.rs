@@ -52,6 +52,8 @@ impl Files {
                 Err(error) => self.cannot_read(id, &error),
             }
         }
+        // That a file was begun anew is kept at once: it may be moved away before the next look.
+        self.save();
         if positions.is_empty() {
             self.writer.clear();
             return None;
@@ -81,6 +83,7 @@ impl Files {
         let Some(tracked) = self.tracked.get_mut(&id) else {
             return Ok(None);
         };
+        let was_open = tracked.open.is_some();
         let file = tracked.take_open(id)?;
         tracked.size = file.metadata()?.size();
         tracked.is_suspect = false;
@@ -104,7 +107,10 @@ impl Files {
                 tail: Print::tail(&file, offset)?,
             })
         };
-        tracked.open = Some(file);
+        if was_open || self.open_count < self.settings.open_max {
+            self.open_count += usize::from(!was_open);
+            tracked.open = Some(file);
+        }
         Ok(position)
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Queue {
 struct Pending {
     amount: Amount,
     batch: Batch,
-    answer: oneshot::Sender<Result<(), Refused>>,
+    answer: oneshot::Sender<Result<u64, Refused>>,
 }
 
 impl Disk {
@@ -43,7 +43,7 @@ impl Disk {
         spool: &Arc<Inner>,
         reservation: Reservation,
         batch: Batch,
-    ) -> oneshot::Receiver<Result<(), Refused>> {
+    ) -> oneshot::Receiver<Result<u64, Refused>> {
         let (answer, kept) = oneshot::channel();
         if u32::try_from(batch.payload.len()).is_err() {
             let _ = answer.send(Err(storage_failure(&"a payload of 4 GiB or more")));
@@ -115,8 +115,8 @@ impl Disk {
             };
             head = record.end();
             amount += pending.amount;
+            answers.push((pending.answer, record.start.position));
             records.push(record);
-            answers.push(pending.answer);
         }
         let written = self.write(spool, &mut writer, start, &records, unix_nano);
         let mut state = spool.lock();
@@ -133,9 +133,9 @@ impl Disk {
         spool.freed.notify_waiters();
         let has_begun_segment = written.as_ref().is_ok_and(|begun| *begun);
         let verdict = written.map(drop).map_err(|error| storage_failure(&error));
-        for answer in answers {
+        for (answer, position) in answers {
             // A sender that went away wants no answer.
-            let _ = answer.send(verdict.clone());
+            let _ = answer.send(verdict.clone().map(|()| position));
         }
         has_begun_segment
     }

@@ -1,10 +1,10 @@
 //! The files of one spool: every touch of the file system, in one place, so that tests can make
 //! each of them fail.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
 
 /// A directory whose files are named by callers.
 #[derive(Debug)]
@@ -15,9 +15,10 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The files in `directory`, which is created where it is missing.
+    /// The files in `directory`, which is created where it is missing. Telemetry is nobody else's
+    /// business: only the owner may look into a directory that is created here.
     pub(super) fn new(directory: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&directory)?;
+        create_durably(&directory)?;
         Ok(Self {
             directory,
             #[cfg(test)]
@@ -145,4 +146,24 @@ impl Files {
         file.sync_data()?;
         self.rename(&temporary, name)
     }
+}
+
+/// Creates what is missing of `directory`, and returns when its name is on the medium: a record in
+/// a directory that a power failure takes away would be lost.
+fn create_durably(directory: &Path) -> io::Result<()> {
+    let mut missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
+        .collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    while let Some(created) = missing.pop() {
+        let parent = created
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }

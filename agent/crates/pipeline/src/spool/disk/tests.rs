@@ -2,7 +2,8 @@
 //! without being finished; no test waits for real.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::faults::Operation;
@@ -12,6 +13,7 @@ use crate::spool::{Cursor, OnFull, Spool, SpoolSettings, Storage};
 use crate::stats::{SpoolStats, Tally};
 use crate::{Batch, BatchSettings, Origin, Refused};
 
+mod havoc;
 mod model;
 
 const ENOSPC: i32 = 28;
@@ -25,6 +27,7 @@ const RECORDS_PER_SEGMENT: u64 = 4;
 
 struct Home {
     directory: tempfile::TempDir,
+    subdirectory: &'static str,
     cursors: Vec<CursorSettings>,
     window_bytes: u64,
     budget: Budget,
@@ -34,14 +37,15 @@ impl Home {
     fn new(cursors: &[&str]) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
+            subdirectory: "",
             cursors: cursors.iter().map(|name| cursor(name)).collect(),
             window_bytes: 0,
             budget: ample(),
         }
     }
 
-    fn path(&self) -> &Path {
-        self.directory.path()
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(self.subdirectory)
     }
 
     fn try_open(&self) -> Result<Spool, OpenError> {
@@ -226,6 +230,34 @@ async fn what_was_settled_out_of_order_stays_settled() {
     finish(spool).await;
     let spool = home.open();
     assert_eq!(drain(&spool, "x").await, [0, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_waited_for_on_disk_too() {
+    let mut home = Home::new(&["x", "y"]);
+    home.cursors[0].waits_for_result = true;
+    let spool = home.open();
+    let waiting = tokio::spawn({
+        let spool = spool.clone();
+        async move { spool.append(ten(0)).await }
+    });
+    let mut cursor = spool.cursor("x").unwrap();
+    let lot = take(&mut cursor).await;
+    assert!(!waiting.is_finished());
+    cursor.settle(lot.span, &Tally::dropped("test", 10));
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_directories_are_created_for_the_owner_alone() {
+    let mut home = Home::new(&["x"]);
+    home.subdirectory = "a/b";
+    let spool = home.open();
+    append(&spool, 0..1).await;
+    for created in ["a", "a/b"] {
+        let metadata = fs::metadata(home.directory.path().join(created)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o700);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ impl Disk {
     }
 
     /// Waits for writes in hand, saves the cursors, and gives the directory free.
-    pub(in crate::spool) async fn finish(&self, spool: &Arc<Inner>) {
+    pub(in crate::spool) async fn settle_down(&self, spool: &Arc<Inner>) {
         loop {
             let idle = self.idle.notified();
             tokio::pin!(idle);
