@@ -421,13 +421,16 @@ impl pipeline::Exporter for Exporter {
 /// What to answer for: what was left out, and what the server refused.
 fn exported(contents: &Contents, refused: u32, text: &str, items: u32) -> Exported {
     let refused = refused.min(contents.lines);
-    let mut reason = contents.drops.to_string();
-    if refused > 0 {
-        if !reason.is_empty() {
-            reason.push_str(", ");
-        }
-        reason.push_str(&format!("loki_400: {refused} ({text})"));
-    }
+    let reason = if refused == 0 {
+        contents.drops.to_string()
+    } else {
+        let comma = if contents.drops.total() == 0 {
+            ""
+        } else {
+            ", "
+        };
+        format!("{:#}{comma}loki_400: {refused} ({text})", contents.drops)
+    };
     Exported {
         rejected: contents.drops.total().saturating_add(refused).min(items),
         reason,

@@ -399,3 +399,23 @@ async fn a_clock_that_was_ahead_does_not_hold_a_series() {
     }
     assert_eq!(text(&exporter).lines().last(), Some("g 2.0"));
 }
+
+#[tokio::test]
+async fn openmetrics_has_no_count_without_a_sum_and_neither_beside_negative_buckets() {
+    for (bounds, sum, in_text, in_open_metrics) in [
+        (&[1.0][..], Some(1.0), 4, 4),
+        (&[1.0], None, 3, 2),
+        (&[-1.0], Some(1.0), 4, 2),
+    ] {
+        let (exporter, _server) = exporter(Config::default()).await;
+        let data = histogram(vec![histogram_point(1, bounds, &[1, 1], sum)]);
+        exporter.take(&request(&[], vec![metric("h", "", data)]));
+        let samples = |dialect| {
+            let now = clock::monotonic();
+            let page = exporter.store.render(now, &format(dialect), false);
+            page.lines().filter(|line| !line.starts_with('#')).count()
+        };
+        assert_eq!(samples(Dialect::Text004), in_text);
+        assert_eq!(samples(Dialect::OpenMetrics), in_open_metrics);
+    }
+}
