@@ -41,6 +41,7 @@ impl<R: Copy + PartialEq> Drops<R> {
     }
 
     /// Each reason that occurred, with its items.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (R, u32)> {
         self.counts.iter().copied()
     }
