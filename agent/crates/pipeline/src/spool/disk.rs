@@ -84,6 +84,7 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
@@ -115,6 +116,9 @@ const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// Part of the byte budget, in percent, from which on the window is given up.
 const PRESSED_PERCENT: usize = 75;
+
+/// A number of records that is never settled.
+const NEVER_TENDED: u64 = u64::MAX;
 
 /// Suffix of segments set aside.
 const DAMAGED_SUFFIX: &str = ".damaged";
@@ -154,7 +158,9 @@ pub(super) struct Disk {
     writer: Mutex<Writer>,
     journal: Mutex<Journal>,
     /// What the cursor files say, in the order of the cursors.
-    saved: Mutex<Vec<Option<Hint>>>,
+    saved: Mutex<Vec<Saved>>,
+    /// Records that were settled when the files were last tended.
+    tended: AtomicU64,
     lock: Mutex<Option<Lock>>,
 }
 
@@ -164,6 +170,14 @@ pub(super) struct Opened {
     pub(super) id: u128,
     pub(super) state: State,
     pub(super) newest_unix_nano: u64,
+}
+
+/// What one cursor's file says.
+#[derive(Debug)]
+struct Saved {
+    hint: Option<Hint>,
+    /// Whether a power failure leaves it.
+    is_synced: bool,
 }
 
 /// What went wrong, for the figures.
@@ -233,6 +247,7 @@ impl Disk {
                 ..Journal::default()
             }),
             saved: Mutex::new(saved),
+            tended: AtomicU64::new(NEVER_TENDED),
             lock: Mutex::new(Some(lock)),
         };
         Ok(Opened {
@@ -322,7 +337,7 @@ fn place_cursors(
     files: &Files,
     cursors: Vec<CursorSettings>,
     recovered: &Recovered,
-) -> (Vec<Track>, Vec<Option<Hint>>) {
+) -> (Vec<Track>, Vec<Saved>) {
     let oldest = recovered.segments.values().next();
     let oldest = oldest.map_or(recovered.head, |segment| segment.mark);
     let placed = cursors.into_iter().map(|settings| {
@@ -331,7 +346,8 @@ fn place_cursors(
         if let Some(hint) = hint.clone() {
             hint.apply(&mut track, recovered.head);
         }
-        (track, hint)
+        let is_synced = false;
+        (track, Saved { hint, is_synced })
     });
     placed.unzip()
 }
