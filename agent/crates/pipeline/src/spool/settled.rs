@@ -7,7 +7,8 @@ use super::mark::{Amount, Mark, Span};
 /// A low-water mark, and the spans above it that are settled already.
 ///
 /// Several requests are in flight at once and end in any order; the mark moves when the oldest of
-/// them ends. Invariants: spans do not overlap, none is empty, and none starts at the mark.
+/// them ends. Invariants: spans neither overlap nor touch, none is empty, and none starts at the
+/// mark; so there are no more of them than requests in flight, however long one is stuck.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settled {
     low: Mark,
@@ -53,13 +54,18 @@ impl Settled {
             return;
         }
         debug_assert!(span.start.position >= self.low.position, "settled twice");
-        if span.start.position > self.low.position {
-            self.above.insert(span.start.position, span);
+        let next = self.above.remove(&span.end.position);
+        let end = next.map_or(span.end, |next| next.end);
+        if span.start.position <= self.low.position {
+            self.low = end;
             return;
         }
-        self.low = span.end;
-        while let Some(next) = self.above.remove(&self.low.position) {
-            self.low = next.end;
+        let before = self.above.range_mut(..span.start.position).next_back();
+        if let Some((_, before)) = before.filter(|(_, b)| b.end.position == span.start.position) {
+            before.end = end;
+        } else {
+            let start = span.start;
+            self.above.insert(start.position, Span { start, end });
         }
     }
 
@@ -141,5 +147,17 @@ mod tests {
         }
         assert_eq!(settled.next_settled(2), Some(mark(4)));
         assert_eq!(settled.next_settled(7), None);
+    }
+
+    #[test]
+    fn settled_neighbors_are_one_span() {
+        let mut settled = Settled::default();
+        for first in [1, 3, 2, 5, 4] {
+            settled.insert(span(first, first + 1));
+        }
+        let above: Vec<Span> = settled.above().copied().collect();
+        assert_eq!(above, [span(1, 6)]);
+        settled.insert(span(0, 1));
+        assert_eq!(settled.low(), mark(6));
     }
 }

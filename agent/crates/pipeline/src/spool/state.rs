@@ -27,7 +27,7 @@ pub(crate) const DROPPED_SHUTDOWN: &str = "shutdown";
 pub(crate) struct State {
     /// The end of the spool: what is accepted lies before it.
     pub(crate) head: Mark,
-    /// The newest records, without a gap up to the head.
+    /// The newest records, up to the head; without a gap that a cursor has not settled.
     pub(crate) window: Window,
     /// One for each exporter, in the order of the settings.
     pub(crate) cursors: Vec<Track>,
@@ -150,6 +150,9 @@ impl State {
             track.settle_taken(span, tally);
         }
         self.trim();
+        if !self.is_on_disk {
+            self.release_settled(span);
+        }
     }
 
     /// Ends a span that cannot be read, for the cursor that met it.
@@ -260,6 +263,14 @@ impl State {
             .sum();
         self.trim();
         dropped
+    }
+
+    /// Lets go of records of `span` that everyone has settled, although an older one is stuck.
+    fn release_settled(&mut self, span: Span) {
+        let cursors = &self.cursors;
+        self.window.release_within(span, |position| {
+            cursors.iter().all(|track| track.settled.contains(position))
+        });
     }
 
     /// On disk a record that everyone has taken can be read again; in memory it must stay until

@@ -209,6 +209,31 @@ async fn settled_records_release_the_budget() {
     assert_eq!(budget.used_bytes(), 0);
 }
 
+/// Scenario: one request is tried again for days while all others are delivered.
+/// Guarantees: what is delivered is let go of, so that the budget does not fill up behind it.
+#[tokio::test]
+async fn a_record_that_is_stuck_does_not_hold_those_behind_it() {
+    let budget = Budget::new(240);
+    let spool = memory_spool(vec![cursor("x"), cursor("y")]);
+    let [mut stuck, mut other] = ["x", "y"].map(|name| spool.cursor(name).unwrap());
+    for first in 0..10 {
+        let charge = budget.try_charge(80).expect("the budget is free again");
+        let batch = Batch::new(crate::Signal::Logs, ten(first).payload, 10, charge);
+        spool.append(batch).await.unwrap();
+        deliver(&mut other, 10).await;
+        if first == 0 {
+            take(&mut stuck, 10).await;
+        } else {
+            deliver(&mut stuck, 10).await;
+        }
+    }
+    assert_eq!(budget.used_bytes(), 80);
+    stuck.rewind();
+    assert_eq!(deliver(&mut stuck, 10).await[0], 0);
+    assert_eq!(budget.used_bytes(), 0);
+    assert_balanced(&spool.stats());
+}
+
 #[tokio::test]
 async fn signals_and_encodings_are_never_merged() {
     let spool = memory_spool(vec![cursor("x")]);

@@ -2,9 +2,9 @@
 
 use std::collections::{VecDeque, vec_deque};
 
-use super::mark::{Mark, Record};
+use super::mark::{Mark, Record, Span};
 
-/// Records held in memory, oldest first, without gaps.
+/// Records held in memory, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     records: VecDeque<Record>,
@@ -57,6 +57,27 @@ impl Window {
             .is_some_and(|record| record.start.position < position)
         {
             self.pop();
+        }
+    }
+
+    /// Lets go of the records in `span` that `is_done` says nobody needs.
+    pub(crate) fn release_within(&mut self, span: Span, is_done: impl Fn(u64) -> bool) {
+        let position = |record: &Record| record.start.position;
+        let first = self
+            .records
+            .partition_point(|record| position(record) < span.start.position);
+        let end = self
+            .records
+            .partition_point(|record| position(record) < span.end.position);
+        for at in (first..end).rev() {
+            if self
+                .records
+                .get(at)
+                .is_some_and(|record| is_done(position(record)))
+                && let Some(record) = self.records.remove(at)
+            {
+                self.bytes -= record.span().amount().bytes;
+            }
         }
     }
 
