@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -16,8 +17,8 @@ use crate::Budget;
 use crate::driver::BatchSettings;
 use crate::stats::Tally;
 
-/// How often a failing read is tried before what it should bring is counted as damaged, and how
-/// long to wait in between.
+/// How often a read that the medium fails is tried before what it should bring is counted as
+/// damaged, and how long to wait in between.
 const READS_TRIED: u32 = 5;
 const READ_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -198,7 +199,10 @@ impl Cursor {
         self.reading = None;
         let chunk = match read {
             Ok(Ok(chunk)) => chunk,
-            Ok(Err(error)) => return self.failed(part, &error.to_string()),
+            Ok(Err(error)) if is_of_medium(&error) => {
+                return self.failed(part, &error.to_string());
+            }
+            Ok(Err(error)) => return self.read_later(&error.to_string()),
             Err(error) => return self.failed(part, &error.to_string()),
         };
         self.failed_reads = 0;
@@ -209,14 +213,19 @@ impl Cursor {
         self.ahead = chunk.records.into();
     }
 
+    /// A read failed for a reason that passes, or that somebody has to remove.
+    fn read_later(&mut self, error: &str) {
+        self.activity().note_error(error);
+        self.read_again_at = Some(Instant::now() + READ_RETRY_INTERVAL);
+    }
+
     /// A read failed: tried again, and given up with the rest of the segment when it keeps failing.
     fn failed(&mut self, part: Part, error: &str) {
-        self.activity().note_error(error);
         self.failed_reads += 1;
         if self.failed_reads < READS_TRIED {
-            self.read_again_at = Some(Instant::now() + READ_RETRY_INTERVAL);
-            return;
+            return self.read_later(error);
         }
+        self.activity().note_error(error);
         self.failed_reads = 0;
         let span = Span {
             start: part.place,
@@ -227,4 +236,14 @@ impl Cursor {
         }
         self.spool.lock().settle_damaged(self.index, span);
     }
+}
+
+/// Whether an error says that the medium cannot give back what was written. Others (too many open
+/// files, no permission, no memory) say nothing about the records.
+fn is_of_medium(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        code,
+        Some(Errno::IO | Errno::BADMSG | Errno::NODATA | Errno::NXIO | Errno::UCLEAN)
+    )
 }

@@ -18,6 +18,7 @@ mod model;
 
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
+const EMFILE: i32 = 24;
 
 /// Bytes on disk of a record of ten items.
 const TEN_ITEMS_LEN: u64 = format::RECORD_HEADER_LEN as u64 + 80;
@@ -799,6 +800,18 @@ async fn a_segment_that_keeps_failing_is_given_up_and_the_rest_delivered() {
     let stats = spool.stats();
     assert_balanced(&stats);
     assert_eq!(stats.cursors[0].tally.dropped.get("damaged"), 40);
+}
+
+/// Scenario: the process has too many files open for a while.
+/// Guarantees: that says nothing about the medium, so nothing is given up.
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_not_the_mediums_never_costs_records() {
+    let home = Home::new(&["x"]);
+    let spool = home.open();
+    append(&spool, 0..6).await;
+    faults(&spool).order(Operation::Open, 20, EMFILE);
+    assert_eq!(drain(&spool, "x").await, (0..6).collect::<Vec<_>>());
+    assert_eq!(spool.stats().cursors[0].tally.dropped.total(), 0);
 }
 
 /// Scenario: a start with a backlog of many segments.
