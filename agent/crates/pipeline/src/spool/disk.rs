@@ -224,9 +224,16 @@ impl Disk {
             .unwrap_or_else(|| segment_bytes(&cursors));
         let files = Files::new(settings.directory)?;
         let lock = Lock::take(&files)?;
-        let recovered = recovery::recover(&files, budget)?;
+        let mut recovered = recovery::recover(&files, budget)?;
         report_ownerless(&files, &cursors, pipeline)?;
-        let (cursors, saved) = place_cursors(&files, cursors, &recovered);
+        let hints = cursors
+            .iter()
+            .map(|cursor| Hint::load(&files, &cursor.name, recovered.spool_id).ok())
+            .collect::<Vec<_>>();
+        for hint in hints.iter().flatten() {
+            recovered.reach(hint.end());
+        }
+        let (cursors, saved) = place_cursors(cursors, hints, &recovered);
         let state = State {
             is_on_disk: true,
             head: recovered.head,
@@ -334,17 +341,16 @@ fn segment_bytes(cursors: &[CursorSettings]) -> u64 {
 
 /// The cursors where their files say they stood, or at the oldest record; and what the files say.
 fn place_cursors(
-    files: &Files,
     cursors: Vec<CursorSettings>,
+    hints: Vec<Option<Hint>>,
     recovered: &Recovered,
 ) -> (Vec<Track>, Vec<Saved>) {
     let oldest = recovered.segments.values().next();
     let oldest = oldest.map_or(recovered.head, |segment| segment.mark);
-    let placed = cursors.into_iter().map(|settings| {
-        let hint = Hint::load(files, &settings.name, recovered.spool_id).ok();
+    let placed = cursors.into_iter().zip(hints).map(|(settings, hint)| {
         let mut track = Track::new(settings, oldest);
         if let Some(hint) = hint.clone() {
-            hint.apply(&mut track, recovered.head);
+            hint.apply(&mut track);
         }
         let is_synced = false;
         (track, Saved { hint, is_synced })

@@ -47,25 +47,19 @@ impl Hint {
         }
     }
 
-    /// Puts the cursor where the hint says, as far as the spool still reaches.
-    pub(super) fn apply(self, track: &mut Track, head: Mark) {
-        let is_beyond = self.low.position > head.position
-            || self.low.items > head.items
-            || self.low.bytes > head.bytes;
-        if is_beyond {
-            // The end of the spool was lost; what is behind the head now is new.
-            track.settled = Settled::up_to(head);
-            track.birth = head;
-        } else {
-            track.settled = Settled::up_to(self.low);
-            for span in self.settled {
-                if span.end.position <= head.position {
-                    track.settled.insert(span);
-                }
-            }
-            track.birth = self.birth;
-            track.tally = self.tally;
+    /// The place behind all that the hint calls settled.
+    pub(super) fn end(&self) -> Mark {
+        self.settled.last().map_or(self.low, |span| span.end)
+    }
+
+    /// Puts the cursor where the hint says.
+    pub(super) fn apply(self, track: &mut Track) {
+        track.settled = Settled::up_to(self.low);
+        for span in self.settled {
+            track.settled.insert(span);
         }
+        track.birth = self.birth;
+        track.tally = self.tally;
         track.taken = track.settled.low();
     }
 

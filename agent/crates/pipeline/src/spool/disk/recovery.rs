@@ -161,6 +161,21 @@ impl Recovered {
         })
     }
 
+    /// Moves the head to `end`, up to where a cursor file says that records were. Where the end of
+    /// the spool was lost, positions that are called settled would be used again otherwise, and
+    /// what is new there never be delivered. What is missing is a gap like any other.
+    pub(super) fn reach(&mut self, end: Mark) {
+        let reached = Mark {
+            position: self.head.position.max(end.position),
+            items: self.head.items.max(end.items),
+            bytes: self.head.bytes.max(end.bytes),
+        };
+        if reached != self.head {
+            self.head = reached;
+            self.open = None;
+        }
+    }
+
     /// Moves the head behind everything that `segments` may hold, so that no position is used
     /// twice. What their records held is not known and not counted.
     fn step_over(&mut self, segments: &[(u64, u64)]) {

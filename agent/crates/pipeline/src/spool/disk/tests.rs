@@ -814,6 +814,36 @@ async fn an_error_that_is_not_the_mediums_never_costs_records() {
     assert_eq!(spool.stats().cursors[0].tally.dropped.total(), 0);
 }
 
+/// Scenario: the end of the spool is lost after a cursor file said that it was delivered; then the
+/// process is killed before cursors are saved again.
+/// Guarantees: no new record gets a position that a cursor file calls settled.
+#[tokio::test(start_paused = true)]
+async fn a_position_that_a_cursor_file_calls_settled_is_not_used_again() {
+    for is_first_stuck in [false, true] {
+        let home = Home::new(&["x", "y"]);
+        let spool = home.open();
+        append(&spool, 0..3).await;
+        let mut cursor = spool.cursor("x").unwrap();
+        if is_first_stuck {
+            take(&mut cursor).await;
+        }
+        while try_deliver(&mut cursor).await.is_some() {}
+        drop(cursor);
+        finish(spool).await;
+        let name = home.segment_names().pop().unwrap();
+        let bytes = home.read(&name);
+        home.write(&name, &bytes[..usize::try_from(offset_of(2)).unwrap()]);
+        let spool = home.open();
+        append(&spool, 3..4).await;
+        kill(spool);
+        let spool = home.open();
+        let expected: &[u64] = if is_first_stuck { &[0, 3] } else { &[3] };
+        assert_eq!(drain(&spool, "x").await, expected);
+        assert_eq!(drain(&spool, "y").await, [0, 1, 3]);
+        assert_balanced(&spool.stats());
+    }
+}
+
 /// Scenario: a start with a backlog of many segments.
 /// Guarantees: as many reads as there are segments, and those of one segment's records; no record
 /// is kept in memory.
