@@ -93,6 +93,19 @@ pub(super) fn ownerless(names: &[String], cursors: &[CursorSettings]) -> Vec<Str
         .collect()
 }
 
+/// The ids of spools that cursor files name, unchecked.
+pub(super) fn spool_ids(files: &Files) -> io::Result<Vec<u128>> {
+    let mut names = files.names()?;
+    names.retain(|name| name.ends_with(SUFFIX));
+    let contents = names.iter().filter_map(|name| files.read(name).ok());
+    let id = |bytes: Vec<u8>| {
+        let text = str::from_utf8(&bytes).ok()?;
+        let id = text.lines().find_map(|line| line.strip_prefix("spool "))?;
+        u128::from_str_radix(id, 16).ok()
+    };
+    Ok(contents.filter_map(id).collect())
+}
+
 /// A file name for a component id; different ids have different names.
 fn file_name(cursor: &str) -> String {
     let mut name = String::new();

@@ -70,6 +70,12 @@ impl SegmentHeader {
         bytes
     }
 
+    /// The spool's id in a header that is damaged, perhaps there.
+    pub(super) fn claimed_id(bytes: &[u8]) -> Option<u128> {
+        let id = bytes.get(16..32)?.first_chunk()?;
+        Some(u128::from_le_bytes(*id))
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadSegment> {
         let bytes: &[u8; SEGMENT_HEADER_LEN] = bytes.first_chunk().ok_or(BadSegment::Damaged)?;
         let mut fields = Reader(bytes);

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::files::Files;
-use super::format::{BadSegment, RECORD_HEADER_LEN, RecordHeader, SEGMENT_HEADER_LEN};
+use super::format::{
+    BadSegment, RECORD_HEADER_LEN, RecordHeader, SEGMENT_HEADER_LEN, SegmentHeader,
+};
 use super::segment::{EVERYTHING, Part, Reader, file_name, named_header, offset, position_in};
 use super::writer::OpenSegment;
-use super::{DAMAGED_SUFFIX, segment};
+use super::{DAMAGED_SUFFIX, cursor_file, segment};
 use crate::Budget;
 use crate::spool::state::SegmentStart;
 use crate::spool::{Mark, RECORD_OVERHEAD_BYTES};
@@ -55,7 +57,12 @@ struct Tail {
 /// Reads what is in the directory, and repairs the end.
 pub(super) fn recover(files: &Files, budget: &Budget) -> io::Result<Recovered> {
     let mut inventory = take_inventory(files)?;
-    let spool_id = inventory.spool_id.unwrap_or_else(|| fastrand::u128(..));
+    let spool_id = match inventory.spool_id {
+        Some(spool_id) => spool_id,
+        None => inventory
+            .proven_id(files)?
+            .unwrap_or_else(|| fastrand::u128(..)),
+    };
     inventory.rebuild_headers(files, spool_id)?;
     let mut recovered = Recovered {
         spool_id,
@@ -118,6 +125,28 @@ fn take_inventory(files: &Files) -> io::Result<Inventory> {
 }
 
 impl Inventory {
+    /// The id of the spool where no header is intact: claimed by a damaged header or by a cursor
+    /// file, and proven by the checksum of a record.
+    fn proven_id(&self, files: &Files) -> io::Result<Option<u128>> {
+        let mut claimed = cursor_file::spool_ids(files)?;
+        for (position, _) in &self.damaged {
+            let file = files.open(&file_name(*position))?;
+            let bytes = files.read_at(&file, 0, SEGMENT_HEADER_LEN + RECORD_HEADER_LEN)?;
+            let Some((header, record)) = bytes.split_at_checked(SEGMENT_HEADER_LEN) else {
+                continue;
+            };
+            claimed.extend(SegmentHeader::claimed_id(header));
+            let is_proven = |id: &&u128| {
+                RecordHeader::decode(**id, record)
+                    .is_some_and(|first| first.start.position == *position)
+            };
+            if let Some(id) = claimed.iter().find(is_proven) {
+                return Ok(Some(*id));
+            }
+        }
+        Ok(None)
+    }
+
     /// A segment whose header alone is damaged starts where its first record says.
     fn rebuild_headers(&mut self, files: &Files, spool_id: u128) -> io::Result<()> {
         let mut beyond_help = Vec::new();

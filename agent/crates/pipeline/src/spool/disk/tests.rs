@@ -439,6 +439,20 @@ async fn a_damaged_segment_header_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_damaged_header_of_the_only_segment_costs_nothing_either() {
+    for at in (0..8).chain(9..format::SEGMENT_HEADER_LEN as u64) {
+        let home = Home::new(&["x"]);
+        let spool = home.open();
+        append(&spool, 0..3).await;
+        drain_one(&spool).await;
+        finish(spool).await;
+        home.flip(&segment::file_name(0), at);
+        let spool = home.open();
+        assert_eq!(drain(&spool, "x").await, [1, 2], "byte {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_segment_of_rubbish_is_set_aside_and_the_rest_is_used() {
     let home = Home::new(&["x"]);
     let spool = home.open();
