@@ -5,10 +5,15 @@
 //! that no path through the program can forget it. A charge is made for buffer capacity, not for
 //! length: a slice pins the read buffer it was cut from.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long after somebody was refused the budget counts as wanted.
+const WANTED_TIME: Duration = Duration::from_secs(5);
 
 /// A bound on the bytes of telemetry held in memory, shared by the whole process.
 #[derive(Clone, Debug)]
@@ -21,6 +26,8 @@ struct Inner {
     limit_bytes: usize,
     used_bytes: AtomicUsize,
     released: Notify,
+    /// When somebody was last refused, or waited.
+    wanted_at: Mutex<Option<Instant>>,
 }
 
 /// Bytes taken from a [`Budget`], given back when the last clone is dropped.
@@ -44,6 +51,7 @@ impl Budget {
                 limit_bytes,
                 used_bytes: AtomicUsize::new(0),
                 released: Notify::new(),
+                wanted_at: Mutex::new(None),
             }),
         }
     }
@@ -63,7 +71,18 @@ impl Budget {
     /// Takes `bytes`, or `None` when that would pass the limit.
     #[must_use]
     pub fn try_charge(&self, bytes: usize) -> Option<Charge> {
-        self.inner.take(bytes).then(|| self.held(bytes))
+        let is_free = self.inner.take(bytes);
+        if !is_free {
+            self.inner.note_wanted();
+        }
+        is_free.then(|| self.held(bytes))
+    }
+
+    /// Whether somebody needs more than is free, or did a moment ago: who holds what can be had
+    /// elsewhere lets go of it then.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let wanted_at = *self.inner.wanted_at();
+        wanted_at.is_some_and(|at| at.elapsed() < WANTED_TIME)
     }
 
     /// Takes `bytes`, waiting until they are free; for readers that can wait, such as of files.
@@ -79,7 +98,8 @@ impl Budget {
             if let Some(charge) = self.try_charge(wanted) {
                 return charge;
             }
-            released.await;
+            // Whichever comes first: asked again, this is still wanted.
+            let _ = tokio::time::timeout(WANTED_TIME / 2, released).await;
         }
     }
 
@@ -87,7 +107,8 @@ impl Budget {
     /// budget is used up, because it is what empties it, and is bounded in another way.
     #[must_use]
     pub fn charge_if_free(&self, bytes: usize) -> Charge {
-        self.try_charge(bytes).unwrap_or_else(|| self.held(0))
+        let is_free = self.inner.take(bytes);
+        self.held(if is_free { bytes } else { 0 })
     }
 
     fn held(&self, bytes: usize) -> Charge {
@@ -101,6 +122,16 @@ impl Budget {
 }
 
 impl Inner {
+    fn note_wanted(&self) {
+        *self.wanted_at() = Some(Instant::now());
+    }
+
+    fn wanted_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.wanted_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts `bytes` as used, unless that would pass the limit.
     fn take(&self, bytes: usize) -> bool {
         self.used_bytes
@@ -133,6 +164,7 @@ impl Charge {
                 .fetch_sub(held.bytes - bytes, Ordering::Relaxed);
             held.budget.released.notify_waiters();
         } else if !held.budget.take(bytes - held.bytes) {
+            held.budget.note_wanted();
             return false;
         }
         held.bytes = bytes;

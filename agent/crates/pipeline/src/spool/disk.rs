@@ -311,7 +311,7 @@ impl Disk {
     /// The window must not keep others from the budget: what is in it is on disk as well.
     fn window_limit(&self, budget: &Budget) -> u64 {
         let pressed = budget.limit_bytes() / 100 * PRESSED_PERCENT;
-        if budget.used_bytes() > pressed {
+        if budget.used_bytes() > pressed || budget.is_wanted() {
             0
         } else {
             self.window_bytes

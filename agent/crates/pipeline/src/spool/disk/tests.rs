@@ -938,6 +938,26 @@ async fn the_window_is_given_up_when_others_need_the_budget() {
     assert_eq!(home.budget.used_bytes(), 500);
 }
 
+/// Scenario: a dead exporter, and someone who needs more of the budget than the window leaves.
+/// Guarantees: the window, which is on disk as well, makes room.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_the_budget_gets_what_the_window_holds() {
+    let mut home = Home::new(&["x"]);
+    home.window_bytes = 1 << 20;
+    home.budget = Budget::new(1_000);
+    let spool = home.open();
+    for record in 0..5 {
+        let batch = charged(&home.budget, record).unwrap();
+        spool.append(batch).await.unwrap();
+    }
+    let minute = Duration::from_secs(60);
+    let granted = tokio::select! {
+        () = spool.maintain() => None,
+        granted = tokio::time::timeout(minute, home.budget.charge(900)) => granted.ok(),
+    };
+    assert!(granted.is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_keeps_up_is_served_from_memory() {
     let mut home = Home::new(&["x"]);
