@@ -131,8 +131,9 @@ impl<E: Exporter> Driver<E> {
         let mut jobs = JoinSet::new();
         let mut is_ended = false;
         while !(is_ended && jobs.is_empty()) {
-            let has_room = !is_ended && jobs.len() < self.gate.room();
-            let is_paused = self.gate.is_paused();
+            // Asked once: were the pause to end between two questions, nothing would wake this.
+            let room = self.gate.room();
+            let (has_room, is_paused) = (!is_ended && jobs.len() < room, room == 0);
             let batch = self.job.batch_settings();
             tokio::select! {
                 biased;

@@ -81,14 +81,10 @@ impl Gate {
         }
     }
 
-    /// How many lots may be in flight now; no new ones while paused.
+    /// How many lots may be in flight now: at least one, but none while paused.
     pub(super) fn room(&self) -> usize {
         let state = self.lock();
         if state.is_paused() { 0 } else { state.limit }
-    }
-
-    pub(super) fn is_paused(&self) -> bool {
-        self.lock().is_paused()
     }
 
     /// Returns when there is no pause.
