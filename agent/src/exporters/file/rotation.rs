@@ -50,7 +50,7 @@ impl Rotation {
     /// Renames the file, and removes files that were set aside before and are too many or too old.
     ///
     /// # Errors
-    /// When it cannot be renamed. What cannot be removed is told in the log and stays.
+    /// When it is there and cannot be renamed. What cannot be removed is told in the log and stays.
     pub(super) fn set_aside(&self, path: &Path) -> io::Result<()> {
         let (stem, extension) = parts(path);
         let mut now = i128::from(clock::unix_nano());
@@ -61,7 +61,11 @@ impl Rotation {
             aside.set_file_name(format!("{stem}-{time}{extension}"));
             now += 1_000_000;
         }
-        std::fs::rename(path, &aside)?;
+        match std::fs::rename(path, &aside) {
+            // Somebody else took it away, or an earlier attempt came this far: a new one begins.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
         for old in self.superfluous(&aside_files(path)?) {
             if let Err(error) = std::fs::remove_file(&old) {
                 tracing::warn!(path = %old.display(), %error, "cannot remove an old file");

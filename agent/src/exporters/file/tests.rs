@@ -165,6 +165,22 @@ async fn full_files_are_set_aside_and_the_oldest_removed() {
 /// Scenario: the disk takes only a part of a line.
 /// Guarantees: the part is cut off again, and the next write follows the last whole line.
 #[tokio::test]
+async fn a_full_file_that_somebody_took_away_is_begun_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    config.rotation = Some(Rotation {
+        max_megabytes: 1,
+        ..Rotation::default()
+    });
+    let exporter = Exporter::new("file", config.clone()).unwrap();
+    let body = "x".repeat(600 << 10);
+    export(&exporter, &body).await;
+    std::fs::remove_file(&config.path).unwrap();
+    export(&exporter, &body).await;
+    assert_eq!(lines(&config.path).len(), 1);
+}
+
+#[tokio::test]
 async fn half_a_line_does_not_stay() {
     let directory = tempfile::tempdir().unwrap();
     let config = config(directory.path());
