@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 const FILE_NAME: &str = "checkpoints";
@@ -34,7 +34,9 @@ const SLACK_LINES: usize = 1_000;
 pub(super) struct Checkpoint {
     /// Names this checkpoint among all of the receiver.
     pub(super) key: u64,
-    /// Where the patterns last found the file.
+    /// Where the patterns last found the file. What is not UTF-8 of it is replaced on disk: it
+    /// helps to find a file again, and is not what recognizes it.
+    #[serde(serialize_with = "lossy")]
     pub(super) path: PathBuf,
     /// Device number of the file.
     pub(super) device: u64,
@@ -46,6 +48,10 @@ pub(super) struct Checkpoint {
     pub(super) head: Print,
     /// The bytes just before `offset`.
     pub(super) tail: Print,
+}
+
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// A hash of some bytes of a file, to recognize them.
@@ -235,8 +241,7 @@ impl Store {
     }
 
     fn note(&mut self, line: &impl Serialize) {
-        // Plain numbers and strings always serialize; a path that is not UTF-8 does not, and is
-        // not kept across restarts.
+        // Plain numbers and strings always serialize.
         if let Ok(json) = serde_json::to_string(line) {
             self.changed.push_str(&json);
             self.changed.push('\n');

@@ -18,7 +18,7 @@
 
 mod reading;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -183,7 +183,9 @@ impl Files {
             .tracked
             .iter_mut()
             .filter(|(_, tracked)| !tracked.is_in_sight)
-            .filter_map(|(id, tracked)| (!tracked.follow(*id, now)).then_some(*id))
+            .filter_map(|(id, tracked)| {
+                (!tracked.follow(*id, now, self.settings.flush_period)).then_some(*id)
+            })
             .collect();
         for id in gone {
             if let Some(tracked) = self.tracked.remove(&id) {
@@ -423,16 +425,23 @@ impl Files {
         }
     }
 
-    /// Lists what has something to read, and closes what was idle for long, or for longest when too
-    /// many files are open. One that is out of sight could not be opened again.
+    /// Lists what has something to read, behind what waits for its turn already, and closes what
+    /// was idle for long, or for longest when too many files are open. One that is out of sight
+    /// could not be opened again.
     fn list_ready(&mut self, now: Instant) -> bool {
-        self.ready.clear();
+        self.ready.retain(|id| {
+            let tracked = self.tracked.get(id);
+            tracked.is_some_and(|tracked| tracked.is_ready(now, self.settings.flush_period))
+        });
+        let waiting: HashSet<FileId> = self.ready.iter().copied().collect();
         let mut open_count = 0_usize;
         let mut idle = Vec::new();
         for (id, tracked) in &mut self.tracked {
             let is_ready = tracked.is_ready(now, self.settings.flush_period);
             if is_ready {
-                self.ready.push_back(*id);
+                if !waiting.contains(id) {
+                    self.ready.push_back(*id);
+                }
             } else if now.duration_since(tracked.grown_at) > HOLD_TIME {
                 tracked.open = None;
             }

@@ -1,7 +1,9 @@
 //! The receiver over real files.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -378,6 +380,18 @@ fn files_that_came_while_nobody_looked_are_read_whole() {
     assert_eq!(host.drain(), ["came later"]);
 }
 
+#[test]
+fn a_file_whose_name_is_no_text_goes_on_where_it_stopped() {
+    let mut host = Host::with(|config| config.start_at = StartAt::End);
+    host.drain();
+    let path = host.folder.path().join(OsStr::from_bytes(b"caf\xe9.log"));
+    std::fs::write(&path, "one\n").unwrap();
+    assert_eq!(host.drain(), ["one"]);
+    host.files = None;
+    std::fs::write(&path, "one\ntwo\n").unwrap();
+    assert_eq!(host.drain(), ["two"]);
+}
+
 /// Scenario: the checkpoints are garbage, and files are to be read from their end.
 /// Guarantees: the receiver starts, and reads everything rather than lose what was not passed on.
 #[test]
@@ -500,6 +514,24 @@ fn records_tell_where_they_are_from() {
     let resource = Request::new(&read.payload).resource_logs().next().unwrap();
     let service = resource.resource().attributes().get("service.name");
     assert_eq!(service, Some(Value::Str("pg")));
+}
+
+/// Scenario: more comes than can be passed on, so that files are looked for before all had a turn.
+/// Guarantees: a look does not begin the turns anew; no file waits for ever.
+#[test]
+fn a_look_leaves_the_turns_as_they_are() {
+    let mut host = Host::new();
+    for name in ["a.log", "b.log", "c.log"] {
+        host.append(name, numbered(0..5_000));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        assert!(host.files().look());
+        let read = host.files().read().unwrap();
+        seen.extend(records(&read.payload).into_iter().map(|(_, from)| from));
+        host.files().advance(read.positions);
+    }
+    assert_eq!(seen.len(), 3);
 }
 
 #[test]

@@ -115,7 +115,12 @@ impl Tracked {
     }
 
     /// Looks after a file that the patterns no longer find; false when it is done with.
-    pub(super) fn follow(&mut self, id: FileId, now: Instant) -> bool {
+    pub(super) fn follow(
+        &mut self,
+        id: FileId,
+        now: Instant,
+        flush_period: Option<Duration>,
+    ) -> bool {
         if self.open.is_none()
             && let Some(path) = find_by_inode(&self.path, id)
             && let Ok(file) = File::open(&path)
@@ -134,7 +139,9 @@ impl Tracked {
             return false;
         };
         self.note_size(size, now);
-        self.size > self.offset && self.incomplete_at != Some(self.size)
+        // An incomplete last line is still to come, however long nobody had time to look.
+        let is_line_complete = self.incomplete_at != Some(self.size);
+        self.size > self.offset && (is_line_complete || flush_period.is_some())
             || now.duration_since(self.grown_at) < HOLD_TIME
     }
 
@@ -199,4 +206,36 @@ pub(super) fn paths_by_inode(directory: &Path) -> HashMap<u64, PathBuf> {
         .filter_map(Result::ok)
         .map(|entry| (entry.ino(), entry.path()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: the last line of a file has no end, and the file was deleted while a full pipeline
+    /// kept the reader waiting for longer than files are held.
+    /// Guarantees: the line is not forgotten, unless such lines are never to be taken.
+    #[test]
+    fn a_deleted_file_is_followed_until_its_last_line_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "no end").unwrap();
+        let id = FileId::of(&path.metadata().unwrap());
+        let checkpoint = Checkpoint {
+            key: 1,
+            path: path.clone(),
+            device: id.device,
+            inode: id.inode,
+            offset: 0,
+            head: Print::default(),
+            tail: Print::default(),
+        };
+        let now = pipeline::clock::monotonic();
+        let mut tracked = Tracked::resume(id, &path, &checkpoint, now).unwrap();
+        tracked.incomplete_at = Some(tracked.size);
+        std::fs::remove_file(&path).unwrap();
+        let later = now + 2 * HOLD_TIME;
+        assert!(tracked.follow(id, later, Some(Duration::from_millis(500))));
+        assert!(!tracked.follow(id, later, None));
+    }
 }
