@@ -383,12 +383,16 @@ impl Exporter {
                 config.timeout,
             )
             .ordered(),
-            Self::Loki(config) => of(
-                &config.sending_queue,
-                &config.retry_on_failure,
-                config.timeout,
-            )
-            .ordered(),
+            Self::Loki(config) => Traits {
+                max_request_bytes: usize::try_from(config.max_request_bytes.0)
+                    .unwrap_or(usize::MAX),
+                ..of(
+                    &config.sending_queue,
+                    &config.retry_on_failure,
+                    config.timeout,
+                )
+                .ordered()
+            },
             Self::OtlpGrpc(config) => Traits {
                 prefers_zstd: config.compression == Encoding::Zstd,
                 ..of(
@@ -412,18 +416,15 @@ impl Exporter {
                 Interval::default(),
             )
             .ordered(),
-            Self::PrometheusRemoteWrite(config) => {
-                let traits = of(
+            Self::PrometheusRemoteWrite(config) => Traits {
+                max_request_items: config.max_items(),
+                ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
-                    config.timeout,
-                );
-                let samples = u32::try_from(config.max_batch_samples).unwrap_or(u32::MAX);
-                Traits {
-                    max_request_items: samples,
-                    ..traits.ordered()
-                }
-            }
+                    config.attempt_timeout(),
+                )
+                .ordered()
+            },
         }
     }
 }

@@ -31,14 +31,6 @@ impl Strategy {
         )
     }
 
-    /// Whether unit and type end the name.
-    pub(crate) fn has_suffixes(self) -> bool {
-        matches!(
-            self,
-            Self::UnderscoreEscapingWithSuffixes | Self::NoUTF8EscapingWithSuffixes
-        )
-    }
-
     /// The same strategy without suffixes, for names that already are Prometheus names.
     pub(crate) fn without_suffixes(self) -> Self {
         match self {

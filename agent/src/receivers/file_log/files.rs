@@ -201,14 +201,14 @@ impl Files {
                 continue;
             };
             let id = FileId::in_checkpoint(&checkpoint);
-            let directory = checkpoint.path.parent().unwrap_or(Path::new(""));
+            let directory = checkpoint.path.parent().unwrap_or_else(|| Path::new(""));
             if present.contains(&id) {
                 continue;
             }
             let listing = listings
                 .entry(directory.to_owned())
                 .or_insert_with(|| paths_by_inode(directory));
-            // One that is still where it was is not to be read any more.
+            // One that is still where it was is no longer wanted.
             let moved = listing
                 .get(&id.inode)
                 .filter(|path| **path != checkpoint.path);
