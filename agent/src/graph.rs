@@ -384,12 +384,14 @@ impl Exporter {
             )
             .ordered(),
             Self::Loki(config) => Traits {
-                is_ordered: loki::Exporter::IS_ORDERED,
+                max_request_bytes: usize::try_from(config.max_request_bytes.0)
+                    .unwrap_or(usize::MAX),
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
                     config.timeout,
                 )
+                .ordered()
             },
             Self::OtlpGrpc(config) => Traits {
                 prefers_zstd: config.compression == Encoding::Zstd,
@@ -415,13 +417,13 @@ impl Exporter {
             )
             .ordered(),
             Self::PrometheusRemoteWrite(config) => Traits {
-                is_ordered: prometheus_remote_write::Exporter::IS_ORDERED,
-                max_request_items: u32::try_from(config.max_batch_samples).unwrap_or(u32::MAX),
+                max_request_items: config.max_items(),
                 ..of(
                     &config.sending_queue,
                     &config.retry_on_failure,
-                    config.timeout,
+                    config.attempt_timeout(),
                 )
+                .ordered()
             },
         }
     }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// How many items were left out for which reason; `R` is an exporter's closed list of reasons.
-/// Displays as `too_old: 3, duplicate: 1`.
+/// Displays as `too_old: 3, duplicate: 1`, and one reason alone as its word, under which the driver
+/// counts; with its number too in the alternate form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Drops<R> {
     counts: Vec<(R, u32)>,
@@ -49,6 +50,11 @@ impl<R: Copy + PartialEq> Drops<R> {
 
 impl<R: Copy + Into<&'static str>> fmt::Display for Drops<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [(reason, _)] = self.counts.as_slice()
+            && !f.alternate()
+        {
+            return f.write_str((*reason).into());
+        }
         for (position, (reason, count)) in self.counts.iter().enumerate() {
             let comma = if position == 0 { "" } else { ", " };
             let word: &'static str = (*reason).into();

@@ -7,7 +7,7 @@
 //! text says, at least one line, and nothing is sent again.
 //!
 //! By either road a line gets the same labels and the same structured metadata ([`stream`]).
-//! Requests must follow one another ([`Exporter::IS_ORDERED`]): Loki orders lines within a stream.
+//! Requests must follow one another: Loki orders lines within a stream.
 //! VictoriaLogs takes both roads below other paths: see `push_path` and `otlp_path`.
 
 mod answer;
@@ -245,9 +245,6 @@ impl Found {
 }
 
 impl Exporter {
-    /// Requests of one exporter must follow one another: Loki orders lines within a stream.
-    pub(crate) const IS_ORDERED: bool = true;
-
     /// An exporter without a connection yet; `id` is the component id, for logs.
     ///
     /// # Errors
@@ -355,6 +352,14 @@ impl Exporter {
         road: Road,
     ) -> Result<Attempt, ExportError> {
         let Rendered { contents, body } = self.render(request, items, road).await?;
+        if contents.cut_lines > 0 {
+            let lines = contents.cut_lines;
+            tracing::debug!(
+                exporter = self.id,
+                lines,
+                "lines too long for Loki were cut"
+            );
+        }
         if contents.lines == 0 {
             return Ok(Attempt::Done(exported(&contents, 0, "", items)));
         }
@@ -416,13 +421,16 @@ impl pipeline::Exporter for Exporter {
 /// What to answer for: what was left out, and what the server refused.
 fn exported(contents: &Contents, refused: u32, text: &str, items: u32) -> Exported {
     let refused = refused.min(contents.lines);
-    let mut reason = contents.drops.to_string();
-    if refused > 0 {
-        if !reason.is_empty() {
-            reason.push_str(", ");
-        }
-        reason.push_str(&format!("loki_400: {refused} ({text})"));
-    }
+    let reason = if refused == 0 {
+        contents.drops.to_string()
+    } else {
+        let comma = if contents.drops.total() == 0 {
+            ""
+        } else {
+            ", "
+        };
+        format!("{:#}{comma}loki_400: {refused} ({text})", contents.drops)
+    };
     Exported {
         rejected: contents.drops.total().saturating_add(refused).min(items),
         reason,

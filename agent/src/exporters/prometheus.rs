@@ -163,7 +163,7 @@ impl Exporter {
 
     /// Takes the points of an encoded request; tells which were not kept.
     fn take(&self, request: &[u8]) -> Drops {
-        let mut recorder = self.store.recorder(clock::monotonic());
+        let mut recorder = self.store.recorder(clock::monotonic(), clock::unix_nano());
         let mut translator = self
             .translator
             .lock()
@@ -186,14 +186,14 @@ impl pipeline::Exporter for Exporter {
 }
 
 impl Server {
-    /// Where the series are, for logs and tests.
-    #[cfg(test)]
+    /// Where it listens.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.listener.address()
     }
 
     /// Answers scrapers until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
+        tracing::info!(address = %self.address(), "serving metrics at {PATH}");
         let store = self.store;
         let (is_open_metrics, has_timestamps) = (self.is_open_metrics, self.has_timestamps);
         let settings = ServerSettings {

@@ -6,8 +6,7 @@
 //! sample is lost in finding out. A retry may come to the receiver as a repetition, which it takes.
 //!
 //! Receivers refuse what is out of order, and an older one then takes nothing of the request. So
-//! requests of one exporter must follow one another ([`Exporter::IS_ORDERED`]), and what a receiver
-//! would refuse is not sent. Where a receiver is told its out-of-order window (Prometheus:
+//! requests of one exporter must follow one another, and what a receiver would refuse is not sent. Where a receiver is told its out-of-order window (Prometheus:
 //! `storage.tsdb.out_of_order_time_window`), `max_age` should be the same.
 //!
 //! Counted are OTLP data points. A receiver counts samples, and a histogram is many of them; a
@@ -98,10 +97,69 @@ pub(crate) struct Config {
     pub(crate) max_ahead: Interval,
     /// Memory for rendered label sets.
     pub(crate) cache_size: ByteSize,
+    /// `endpoint`, `tls`, `timeout` and `headers`, where newer configs have them.
+    pub(crate) http: Option<Http>,
+    /// Read for compatibility: order within a series needs one request at a time.
+    pub(crate) max_batch_request_parallelism: Option<u32>,
+    /// Read for compatibility: the queue is `sending_queue`.
+    pub(crate) remote_write_queue: Option<RemoteWriteQueue>,
+    /// Must be unset: a queue on disk is `sending_queue` with `storage`.
+    pub(crate) wal: Option<Wal>,
     /// How far the receiver may fall behind.
     pub(crate) sending_queue: SendingQueue,
     /// How a request that failed is tried again.
     pub(crate) retry_on_failure: RetryOnFailure,
+}
+
+/// How the receiver is reached.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Http {
+    /// The whole URL of the receiver.
+    pub(crate) endpoint: String,
+    /// How TLS is spoken where the scheme is `https`.
+    pub(crate) tls: TlsClient,
+    /// Time for one attempt.
+    pub(crate) timeout: Interval,
+    /// Sent with each request.
+    pub(crate) headers: BTreeMap<String, Secret>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            tls: TlsClient::default(),
+            timeout: Interval::from_secs(30),
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
+/// The queue of the OpenTelemetry Collector's exporter.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RemoteWriteQueue {
+    /// Without effect.
+    pub(crate) enabled: Option<bool>,
+    /// Without effect.
+    pub(crate) queue_size: Option<u64>,
+    /// Without effect.
+    pub(crate) num_consumers: Option<u32>,
+}
+
+/// The log on disk of the OpenTelemetry Collector's exporter.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Wal {
+    /// Where it would be.
+    pub(crate) directory: Option<String>,
+    /// How many entries are read at once.
+    pub(crate) buffer_size: Option<u64>,
+    /// How often it is cut.
+    pub(crate) truncate_frequency: Option<Interval>,
+    /// How often it is measured.
+    pub(crate) lag_record_frequency: Option<Interval>,
 }
 
 /// Versions of the message, by the names of Prometheus' configuration.
@@ -137,28 +195,83 @@ impl Default for Config {
             max_age: Interval::from_secs(24 * 3_600),
             max_ahead: Interval::from_secs(600),
             cache_size: ByteSize(CACHE_BYTES as u64),
+            http: None,
+            max_batch_request_parallelism: None,
+            remote_write_queue: None,
+            wal: None,
             sending_queue: SendingQueue::default(),
             retry_on_failure: RetryOnFailure::default(),
         }
     }
 }
 
-impl Check for Config {
-    fn check(&self) -> Result<(), Problem> {
-        Endpoint::http(&self.endpoint).map_err(|message| {
+impl Config {
+    /// How the receiver is reached, and under which key that is written.
+    fn http(&self) -> (Http, &'static str) {
+        match &self.http {
+            Some(http) => (http.clone(), "http::"),
+            None => {
+                let http = Http {
+                    endpoint: self.endpoint.clone(),
+                    tls: self.tls.clone(),
+                    timeout: self.timeout,
+                    headers: self.headers.clone(),
+                };
+                (http, "")
+            }
+        }
+    }
+
+    /// The time for one attempt.
+    pub(crate) fn attempt_timeout(&self) -> Interval {
+        self.http().0.timeout
+    }
+
+    /// Most data points worth putting into one request; a point is at least one sample.
+    pub(crate) fn max_items(&self) -> u32 {
+        match u32::try_from(self.max_batch_samples) {
+            Ok(0) | Err(_) => u32::MAX,
+            Ok(samples) => samples,
+        }
+    }
+
+    fn check_http(&self) -> Result<(), Problem> {
+        let (http, key) = self.http();
+        if self.http.is_some() && !self.endpoint.is_empty() {
+            return Err(Problem::at(
+                "endpoint",
+                "the endpoint is given twice",
+                "keep the one below `http`",
+            ));
+        }
+        Endpoint::http(&http.endpoint).map_err(|message| {
             let hint = "write the whole URL, such as http://prometheus:9090/api/v1/write";
-            Problem::at("endpoint", message, hint)
+            Problem::at(format!("{key}endpoint"), message, hint)
         })?;
-        for name in self.headers.keys() {
+        for name in http.headers.keys() {
             if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 return Err(Problem::at(
-                    format!("headers::{name}"),
+                    format!("{key}headers::{name}"),
                     format!("the protocol sets the header `{name}`"),
                     "remove the header",
                 ));
             }
         }
-        self.tls.check("tls")?;
+        http.tls.check(&format!("{key}tls"))
+    }
+}
+
+impl Check for Config {
+    fn check(&self) -> Result<(), Problem> {
+        self.check_http()?;
+        if self.wal.is_some() {
+            return Err(Problem::at(
+                "wal",
+                "there is no log beside the queue",
+                "name a file_storage extension in `sending_queue::storage`: the queue is then kept \
+                 on disk, in order, until it is delivered",
+            ));
+        }
         check_labels("external_labels", self.external_labels.keys())?;
         check_delivery(&self.sending_queue, &self.retry_on_failure)
     }
@@ -243,20 +356,16 @@ impl Known {
 }
 
 impl Exporter {
-    /// Requests of one exporter must follow one another: receivers take the samples of a series in
-    /// order only.
-    pub(crate) const IS_ORDERED: bool = true;
-
     /// An exporter without a connection yet; `id` is the component id, for logs.
     ///
     /// # Errors
     /// When the endpoint, a header or a certificate cannot be used.
     pub(crate) fn new(id: &str, config: Config) -> Result<Self, Fatal> {
-        let endpoint = Endpoint::http(&config.endpoint).map_err(Fatal::new)?;
-        let mut client = ClientSettings::new(endpoint);
-        client.tls = config.tls.clone();
-        client.timeout = Some(config.timeout.0).filter(|timeout| !timeout.is_zero());
-        client.headers = config.headers.clone().into_iter().collect();
+        let (http, _) = config.http();
+        let mut client = ClientSettings::new(Endpoint::http(&http.endpoint).map_err(Fatal::new)?);
+        client.tls = http.tls;
+        client.timeout = Some(http.timeout.0).filter(|timeout| !timeout.is_zero());
+        client.headers = http.headers.into_iter().collect();
         Ok(Self {
             id: id.to_owned(),
             client: Client::new(client)?,

@@ -59,8 +59,8 @@ pub(crate) struct Settings {
 
 /// Takes the data points of a request.
 pub(crate) trait Sink {
-    /// Takes one point.
-    fn point(&mut self, point: &Point<'_>);
+    /// Takes one point; false where it is not told after all. Why is the sink's to count.
+    fn point(&mut self, point: &Point<'_>) -> bool;
 }
 
 /// One data point, or one `target_info`, as Prometheus sees it.

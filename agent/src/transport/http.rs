@@ -33,8 +33,9 @@ const RESPONSE_SIZE_BYTES_MAX: usize = 4 << 20;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// Most of an error body that is shown.
 const EXCERPT_SIZE_BYTES: usize = 300;
-/// Connections that were idle for so long are closed: a tunnel's NAT forgets them soon after.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections that were idle for so long are closed: servers commonly do it after a minute, and a
+/// request must not meet the end of its connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Dead HTTP/2 connections are found by pings.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);

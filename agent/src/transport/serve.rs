@@ -8,6 +8,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -48,7 +49,8 @@ pub(crate) struct ServerSettings {
     pub(crate) ping_interval: Duration,
     /// A client that does not answer a ping within this time is gone.
     pub(crate) ping_timeout: Duration,
-    /// Time for the head of a request (HTTP/1.1); zero for no limit.
+    /// Time for the head of a request, and for the pause before the next one (HTTP/1.1); zero for
+    /// no limit.
     pub(crate) header_timeout: Duration,
     /// After this age, varied by a tenth, a connection is closed in good order, so that clients
     /// spread over replicas anew.
@@ -209,7 +211,10 @@ impl Accepted {
                 return;
             }
         };
+        let has_spoken = Arc::new(AtomicBool::new(false));
+        let speaks = Arc::clone(&has_spoken);
         let service = service_fn(move |request| {
+            speaks.store(true, Ordering::Relaxed);
             let answer = handler(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
@@ -219,6 +224,7 @@ impl Accepted {
             served = connection.as_mut() => return log_end(peer, served),
             () = shutdown.cancelled() => None,
             () = of_age(&settings) => settings.age_grace,
+            () = silent(&settings, &has_spoken) => return,
         };
         connection.as_mut().graceful_shutdown();
         match grace {
@@ -270,6 +276,18 @@ async fn of_age(settings: &ServerSettings) {
         Some(age) => tokio::time::sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await,
         None => std::future::pending().await,
     }
+}
+
+/// Returns when a connection had its time and made no request; never once it has made one. What
+/// speaks nothing but HTTP/2 is pinged instead.
+async fn silent(settings: &ServerSettings, has_spoken: &AtomicBool) {
+    if !settings.is_http2_only && !settings.header_timeout.is_zero() {
+        tokio::time::sleep(settings.header_timeout).await;
+        if !has_spoken.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 fn log_end(peer: SocketAddr, served: Result<(), Box<dyn std::error::Error + Send + Sync>>) {

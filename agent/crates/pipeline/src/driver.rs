@@ -142,7 +142,13 @@ impl<E: Exporter> Driver<E> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(done) = jobs.join_next() => self.settle(done, &mut jobs).await,
+                Some(done) = jobs.join_next() => match done {
+                    Ok((span, tally)) => self.cursor.settle(span, &tally),
+                    Err(defect) => {
+                        self.take_again(&defect, &mut jobs).await;
+                        is_ended = false;
+                    }
+                },
                 lot = self.cursor.next(&batch), if has_room => match lot {
                     Some(lot) => {
                         let job = self.job.clone();
@@ -156,27 +162,19 @@ impl<E: Exporter> Driver<E> {
         jobs.shutdown().await;
     }
 
-    async fn settle(
-        &mut self,
-        done: Result<(Span, Tally), JoinError>,
-        jobs: &mut JoinSet<(Span, Tally)>,
-    ) {
-        match done {
-            Ok((span, tally)) => self.cursor.settle(span, &tally),
-            // A defect of this crate: which lot it was is lost, so all are taken again.
-            Err(error) => {
-                tracing::error!(
-                    pipeline = self.cursor.spool_name(),
-                    exporter = self.cursor.name(),
-                    %error,
-                    "a delivery ended by itself; what is in flight is sent again"
-                );
-                self.cursor.activity().count_panic();
-                jobs.shutdown().await;
-                self.cursor.rewind();
-                self.gate.failed_outside();
-            }
-        }
+    /// A delivery ended by a defect of this crate. Which lot it had is lost with it, so everything
+    /// that is in flight is taken again.
+    async fn take_again(&mut self, defect: &JoinError, jobs: &mut JoinSet<(Span, Tally)>) {
+        tracing::error!(
+            pipeline = self.cursor.spool_name(),
+            exporter = self.cursor.name(),
+            error = %defect,
+            "a delivery ended by itself; what is in flight is sent again"
+        );
+        self.cursor.activity().count_panic();
+        jobs.shutdown().await;
+        self.cursor.rewind();
+        self.gate.failed_outside();
     }
 }
 

@@ -39,8 +39,13 @@ use disk::Disk;
 use state::State;
 use track::Track;
 
-/// How often a spool looks after itself: age limits, drain rate, cursor files, finished segments.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a spool looks after its files: what exporters did since goes out again after a kill.
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often age limits are looked at and the drain rate is measured, in upkeep intervals and as
+/// time.
+const UPKEEPS_PER_MEASURE: u64 = 5;
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bounds of the delay that a sender is told when a spool is full.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -256,18 +261,22 @@ impl Spool {
         }
     }
 
-    /// Looks after the spool once a second, for as long as it is polled: age limits of cursors
-    /// whose exporter is paused, drain rate, cursor files, finished segments, and memory when the
-    /// byte budget is nearly used up.
+    /// Looks after the spool for as long as it is polled: age limits of cursors whose exporter is
+    /// paused, drain rate, cursor files, finished segments, and memory when the byte budget is
+    /// nearly used up.
     pub async fn maintain(&self) {
-        let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
+        let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut upkeeps: u64 = 0;
         loop {
             ticks.tick().await;
-            self.inner.measure_and_expire();
+            if upkeeps.is_multiple_of(UPKEEPS_PER_MEASURE) {
+                self.inner.measure_and_expire();
+            }
             if let Some(disk) = &self.inner.disk {
                 disk.tend(&self.inner).await;
             }
+            upkeeps += 1;
         }
     }
 
@@ -448,7 +457,7 @@ impl Inner {
         let mut state = self.lock();
         state.expire(now);
         for track in &mut state.cursors {
-            track.measure(MAINTENANCE_INTERVAL, DRAIN_RATE_WEIGHT);
+            track.measure(MEASURE_INTERVAL, DRAIN_RATE_WEIGHT);
         }
         drop(state);
         self.freed.notify_waiters();

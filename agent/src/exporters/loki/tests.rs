@@ -414,7 +414,7 @@ fn a_line_far_behind_its_stream_is_left_out_once_the_stream_went_on() {
         };
         assert_eq!(encode(&of(&[900, 800]), false), "");
         assert_eq!(encode(&of(&[900, 800]), true), "");
-        assert_eq!(encode(&of(&[850, 849]), true), "too_far_behind: 1");
+        assert_eq!(encode(&of(&[850, 849]), true), "too_far_behind");
         let other = request(&[("service.name", "b")], vec![record(1, "x")]);
         assert_eq!(encode(&other, true), "");
     }
@@ -695,7 +695,7 @@ async fn a_batch_with_nothing_to_send_is_answered_for() {
     .unwrap();
     let exported = exporter.export(&three()).await.unwrap();
     assert_eq!(exported.rejected, 3);
-    assert_eq!(exported.reason, "greater_than_max_sample_age: 3");
+    assert_eq!(exported.reason, "greater_than_max_sample_age");
 }
 
 #[test]

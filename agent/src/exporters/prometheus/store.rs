@@ -9,12 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::series::identity::KeyMap;
-use super::super::series::{Drops, Family, PlacedExemplar, Point, Reason, STALE_NAN, Sink, Value};
+use super::super::series::{
+    Drops, Family, PlacedExemplar, Point, Reason, STALE_NAN, Sink, Value, millis,
+};
 use super::negotiate::Format;
 use super::text::{self, ExemplarText};
 
 /// Bytes for the place of a series in its table, beside what [`size_of_series`] counts.
 const PLACE_BYTES: usize = 2 * size_of::<Stored>();
+
+/// How far the clock of a source may be ahead of ours, in nanoseconds.
+const AHEAD_NS: u64 = 60_000_000_000;
 
 /// Families by name, and how much they may hold.
 #[derive(Debug)]
@@ -59,11 +64,12 @@ impl Store {
         }
     }
 
-    /// Takes points that arrive `now`.
-    pub(super) fn recorder(&self, now: Instant) -> Recorder<'_> {
+    /// Takes points that arrive `now`, which is `unix_nano` by the wall clock.
+    pub(super) fn recorder(&self, now: Instant, unix_nano: u64) -> Recorder<'_> {
         Recorder {
             store: self,
             now,
+            trusted_ms: millis(unix_nano.saturating_add(AHEAD_NS)),
             last: None,
             drops: Drops::default(),
         }
@@ -154,6 +160,8 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Recorder<'a> {
     store: &'a Store,
     now: Instant,
+    /// A later time is that of a clock that was wrong.
+    trusted_ms: i64,
     /// Points of a family come together.
     last: Option<(Arc<Family>, Arc<Mutex<Members>>)>,
     drops: Drops,
@@ -212,7 +220,8 @@ impl Recorder<'_> {
     }
 
     /// Takes over a newer point of a known series. An older one is no loss: nobody would have
-    /// scraped it. Another value for the same time is: two sources share a series.
+    /// scraped it; unless what is stored has a time of which a clock was wrong, that would stay for
+    /// as long. Another value for the same time is a loss: two sources share a series.
     fn replace(
         &self,
         stored: &mut Stored,
@@ -220,7 +229,8 @@ impl Recorder<'_> {
         values: &[f64],
     ) -> Result<(), Reason> {
         stored.heard_at = self.now;
-        if point.timestamp_ms < stored.timestamp_ms {
+        let is_trusted = stored.timestamp_ms <= self.trusted_ms;
+        if point.timestamp_ms < stored.timestamp_ms && is_trusted {
             return Ok(());
         }
         let is_same = values.iter().map(|value| value.to_bits());
@@ -247,12 +257,14 @@ impl Recorder<'_> {
 }
 
 impl Sink for Recorder<'_> {
-    fn point(&mut self, point: &Point<'_>) {
-        if let Err(reason) = self.record(point)
+    fn point(&mut self, point: &Point<'_>) -> bool {
+        let recorded = self.record(point);
+        if let Err(reason) = recorded
             && point.is_item
         {
             self.drops.add(reason, 1);
         }
+        recorded.is_ok()
     }
 }
 

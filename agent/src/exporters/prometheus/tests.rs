@@ -34,7 +34,7 @@ fn text(exporter: &Exporter) -> String {
 }
 
 fn take_at(exporter: &Exporter, now: Instant, request: &[u8]) -> Drops {
-    let mut recorder = exporter.store.recorder(now);
+    let mut recorder = exporter.store.recorder(now, at(100));
     let mut translator = exporter.translator.lock().unwrap();
     let mut drops = translator.translate(request, &mut recorder);
     drops.merge(&recorder.finish());
@@ -382,9 +382,40 @@ proptest::proptest! {
         let mut own = metric(&name, &key, gauge(vec![point(1, number, &[(&key, &value)])]));
         own.description = String::new();
         let _ = write!(own.description, "{value}");
-        let mut recorder = store.recorder(clock::monotonic());
+        let mut recorder = store.recorder(clock::monotonic(), at(100));
         translator.translate(&request(&[("service.name", &value)], vec![own]), &mut recorder);
         let now = clock::monotonic();
         check_exposition(&store.render(now, &format(Dialect::Text004), false));
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_does_not_hold_a_series() {
+    let (exporter, _server) = exporter(Config::default()).await;
+    for (seconds, value) in [(100_000, 1.0), (50, 2.0), (40, 3.0)] {
+        let data = gauge(vec![point(seconds, value, &[])]);
+        let request = request(&[], vec![metric("g", "", data)]);
+        take_at(&exporter, clock::monotonic(), &request);
+    }
+    assert_eq!(text(&exporter).lines().last(), Some("g 2.0"));
+}
+
+#[tokio::test]
+async fn openmetrics_has_no_count_without_a_sum_and_neither_beside_negative_buckets() {
+    for (bounds, sum, in_text, in_open_metrics) in [
+        (&[1.0][..], Some(1.0), 4, 4),
+        (&[1.0], None, 3, 2),
+        (&[-1.0], Some(1.0), 4, 2),
+    ] {
+        let (exporter, _server) = exporter(Config::default()).await;
+        let data = histogram(vec![histogram_point(1, bounds, &[1, 1], sum)]);
+        exporter.take(&request(&[], vec![metric("h", "", data)]));
+        let samples = |dialect| {
+            let now = clock::monotonic();
+            let page = exporter.store.render(now, &format(dialect), false);
+            page.lines().filter(|line| !line.starts_with('#')).count()
+        };
+        assert_eq!(samples(Dialect::Text004), in_text);
+        assert_eq!(samples(Dialect::OpenMetrics), in_open_metrics);
     }
 }

@@ -76,8 +76,14 @@ impl Page {
             self.comment("HELP", &name, &escaped_help(&members.help, is_open_metrics));
         }
         let takes_exemplars = is_open_metrics && matches!(kind, "counter" | "histogram");
+        let is_strict = is_open_metrics && kind == "histogram";
         for stored in members.series.values() {
-            self.series(stored, takes_exemplars);
+            let samples = if is_strict && !has_totals(stored) {
+                bucket_count(stored)
+            } else {
+                stored.values.len()
+            };
+            self.series(stored, samples, takes_exemplars);
         }
     }
 
@@ -94,8 +100,9 @@ impl Page {
         let _ = writeln!(self.out, "# {keyword} {quote}{name}{quote} {text}");
     }
 
-    fn series(&mut self, stored: &Stored, takes_exemplars: bool) {
-        let samples = blocks(&stored.blocks).zip(&stored.values);
+    /// Appends the first `samples` samples of a series.
+    fn series(&mut self, stored: &Stored, samples: usize, takes_exemplars: bool) {
+        let samples = blocks(&stored.blocks).zip(&stored.values).take(samples);
         for (position, (labels, value)) in samples.enumerate() {
             self.labels(labels);
             self.out.push(' ');
@@ -204,6 +211,21 @@ fn open_metrics_type(family: &Family) -> (&str, &'static str) {
         Kind::Histogram | Kind::NativeHistogram => (name, "histogram"),
         Kind::Summary => (name, "summary"),
     }
+}
+
+/// Whether OpenMetrics allows a histogram its sum and count: it must have both, or neither, and
+/// neither where it counts negative values.
+fn has_totals(stored: &Stored) -> bool {
+    let first = blocks(&stored.blocks).next();
+    let bound = first.and_then(|labels| labels.get("le"));
+    let is_negative = bound.is_some_and(|bound| bound.starts_with('-'));
+    !is_negative && stored.values.len() == bucket_count(stored) + 2
+}
+
+fn bucket_count(stored: &Stored) -> usize {
+    blocks(&stored.blocks)
+        .take_while(|labels| labels.get("le").is_some())
+        .count()
 }
 
 fn ends_in_unit(name: &str, unit: &str) -> bool {

@@ -90,26 +90,20 @@ pub(super) fn read(
 }
 
 /// Nothing but counts and the receiver's words.
-pub(super) fn exported(contents: &Contents, lost: u64, reason: &str, items: u32) -> Exported {
+pub(super) fn exported(contents: &Contents, lost: u64, words: &str, items: u32) -> Exported {
     let dropped = contents.drops.total();
     let lost = u32::try_from(lost).unwrap_or(u32::MAX);
     let told = items.saturating_sub(dropped);
-    let mut reasons = contents.drops.to_string();
-    if lost > 0 {
-        if !reasons.is_empty() {
-            reasons.push_str(", ");
-        }
-        reasons.push_str("not_written: ");
-        reasons.push_str(&lost.min(told).to_string());
-        if !reason.is_empty() {
-            reasons.push_str(" (");
-            reasons.push_str(reason);
-            reasons.push(')');
-        }
-    }
+    let reason = if lost == 0 {
+        contents.drops.to_string()
+    } else {
+        let comma = if dropped == 0 { "" } else { ", " };
+        let lost = lost.min(told);
+        format!("{:#}{comma}not_written: {lost} ({words})", contents.drops)
+    };
     Exported {
         rejected: dropped.saturating_add(lost.min(told)).min(items),
-        reason: reasons,
+        reason,
     }
 }
 

@@ -157,12 +157,18 @@ enum Fate {
 }
 
 impl<W: Writer> Sink for Guard<'_, W> {
-    fn point(&mut self, point: &Point<'_>) {
+    fn point(&mut self, point: &Point<'_>) -> bool {
         match self.fate(point) {
             Fate::Tell => self.write(point),
-            Fate::Drop(reason) if point.is_item => self.contents.drops.add(reason, 1),
-            Fate::Drop(_) | Fate::Repeats => {}
+            Fate::Repeats => {}
+            Fate::Drop(reason) => {
+                if point.is_item {
+                    self.contents.drops.add(reason, 1);
+                }
+                return false;
+            }
         }
+        true
     }
 }
 

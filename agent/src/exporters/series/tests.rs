@@ -28,13 +28,24 @@ fn settings() -> Settings {
 }
 
 /// Writes what it is told, a line for each series.
-#[derive(Default)]
-struct Lines(String);
+struct Lines {
+    text: String,
+    is_taking: bool,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            is_taking: true,
+        }
+    }
+}
 
 impl Sink for Lines {
-    fn point(&mut self, point: &Point<'_>) {
+    fn point(&mut self, point: &Point<'_>) -> bool {
         for (position, labels) in point.series.labels().enumerate() {
-            let out = &mut self.0;
+            let out = &mut self.text;
             out.push_str(labels.get("__name__").unwrap());
             out.push('{');
             let shown = labels.into_iter().filter(|(name, _)| *name != "__name__");
@@ -59,13 +70,14 @@ impl Sink for Lines {
         if let Value::Floats(values) = point.value {
             assert_eq!(values.len(), point.series.labels().count());
         }
+        self.is_taking
     }
 }
 
 fn translated(settings: Settings, request: &[u8]) -> (String, Drops) {
     let mut lines = Lines::default();
     let drops = Translator::new(settings).translate(request, &mut lines);
-    (lines.0, drops)
+    (lines.text, drops)
 }
 
 fn check(settings: Settings, resource: &[(&str, &str)], metric: Metric, expected: &str) {
@@ -329,7 +341,7 @@ fn target_info_does_not_go_back_in_time() {
         let data = gauge(vec![point(seconds, 1.0, &[])]);
         let mut lines = Lines::default();
         translator.translate(&request(HOST, vec![metric("g", "", data)]), &mut lines);
-        assert_eq!(lines.0.contains("target_info"), is_told, "{seconds}");
+        assert_eq!(lines.text.contains("target_info"), is_told, "{seconds}");
     }
 }
 
@@ -353,8 +365,9 @@ fn a_scraped_metric_keeps_its_name_and_type() {
     let mut kinds = Vec::new();
     struct Kinds<'a>(&'a mut Vec<Kind>);
     impl Sink for Kinds<'_> {
-        fn point(&mut self, point: &Point<'_>) {
+        fn point(&mut self, point: &Point<'_>) -> bool {
             self.0.push(point.family.kind);
+            true
         }
     }
     for name in ["info", "stateset", "unknown", "gauge"] {
@@ -372,7 +385,7 @@ fn a_scraped_metric_keeps_its_name_and_type() {
 fn the_newest_exemplar_of_each_bucket_is_told_and_old_ones_are_not_repeated() {
     let mut translator = Translator::new(settings());
     let mut told = |exemplars: &[(u64, f64, u8)]| {
-        let mut point = histogram_point(1, &[1.0, 10.0], &[1, 1, 1], None);
+        let mut point = histogram_point(9, &[1.0, 10.0], &[1, 1, 1], None);
         let all = exemplars.iter();
         point.exemplars = all
             .map(|(at, value, id)| exemplar_at(*at, *value, *id))
@@ -381,11 +394,17 @@ fn the_newest_exemplar_of_each_bucket_is_told_and_old_ones_are_not_repeated() {
         let request = request(&[], vec![metric("d", "", histogram(vec![point]))]);
         translator.translate(&request, &mut lines);
         let of_bucket = |line: &str| line.split_once(" # ").map(|(_, id)| id.to_owned());
-        lines.0.lines().map(of_bucket).collect::<Vec<_>>()
+        lines.text.lines().map(of_bucket).collect::<Vec<_>>()
     };
     let some = |id: &str| Some(id.to_owned());
     assert_eq!(
-        told(&[(3, 0.5, 1), (5, 1.0, 2), (4, 0.7, 3), (4, 11.0, 4)]),
+        told(&[
+            (3, 0.5, 1),
+            (5, 1.0, 2),
+            (4, 0.7, 3),
+            (4, 11.0, 4),
+            (10, 0.1, 9)
+        ]),
         [some("2"), None, some("4"), None]
     );
     assert_eq!(
@@ -399,8 +418,9 @@ fn equal_label_sets_have_equal_identities() {
     let identity = |resource: &[(&str, &str)], attributes: &[(&str, &str)]| {
         struct Last(Option<Key>);
         impl Sink for Last {
-            fn point(&mut self, point: &Point<'_>) {
+            fn point(&mut self, point: &Point<'_>) -> bool {
                 self.0 = Some(point.series.identity);
+                true
             }
         }
         let mut last = Last(None);
@@ -421,7 +441,9 @@ fn equal_label_sets_have_equal_identities() {
 fn telling_a_known_series_allocates_nothing() {
     struct Nothing;
     impl Sink for Nothing {
-        fn point(&mut self, _: &Point<'_>) {}
+        fn point(&mut self, _: &Point<'_>) -> bool {
+            true
+        }
     }
     let points = (0..100)
         .map(|cpu| point(1, 1.0, &[("cpu", &format!("cpu{cpu}"))]))
@@ -462,13 +484,14 @@ proptest! {
         }
         struct Checked;
         impl Sink for Checked {
-            fn point(&mut self, point: &Point<'_>) {
+            fn point(&mut self, point: &Point<'_>) -> bool {
                 for labels in point.series.labels() {
                     let pairs: Vec<_> = labels.into_iter().collect();
                     assert!(pairs.is_sorted_by(|left, right| left.0 < right.0), "{pairs:?}");
                     assert!(pairs.iter().all(|pair| !pair.0.is_empty() && !pair.1.is_empty()));
                     assert!(labels.get("__name__").is_some());
                 }
+                true
             }
         }
         let data = gauge(vec![point(1, 1.0, &refs(&attributes))]);
@@ -481,4 +504,35 @@ proptest! {
         };
         Translator::new(all).translate(&request, &mut Checked);
     }
+}
+
+/// Scenario: one point of a clock that is years ahead, which the sink refuses.
+/// Guarantees: what comes after it is told in full.
+#[test]
+fn what_was_not_told_leaves_no_trace() {
+    let mut translator = Translator::new(Settings {
+        has_target_info: true,
+        ..settings()
+    });
+    let mut told = |seconds, is_taking| {
+        let mut point = point(seconds, 1.0, &[]);
+        point.exemplars = vec![exemplar_at(seconds, 1.0, 7)];
+        let mut lines = Lines {
+            is_taking,
+            ..Lines::default()
+        };
+        let request = request(HOST, vec![metric("c", "", counter(vec![point]))]);
+        translator.translate(&request, &mut lines);
+        lines.text
+    };
+    let ahead = told(1_000_000_000, false);
+    assert!(
+        ahead.contains(" # 7") && !ahead.contains("target_info"),
+        "{ahead}"
+    );
+    let present = told(5, true);
+    assert!(
+        present.contains(" # 7") && present.contains("target_info"),
+        "{present}"
+    );
 }

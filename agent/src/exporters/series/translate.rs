@@ -244,9 +244,9 @@ impl Translator {
         }))?;
         exemplars.clear();
         if context.family.kind == Kind::Counter {
-            known.place_exemplars(point.exemplars(), &[], exemplars);
+            known.place_exemplars(point.exemplars(), &[], point.time_unix_nano, exemplars);
         }
-        sink.point(&Point {
+        let is_told = sink.point(&Point {
             family: &context.family,
             help: context.help,
             series: &known.series,
@@ -256,7 +256,7 @@ impl Translator {
             start_ms: start_ms(context.family.kind, point.start_time_unix_nano),
             exemplars,
         });
-        Ok(point.time_unix_nano)
+        Ok(known.told(is_told, point.time_unix_nano, exemplars))
     }
 
     fn histogram<'a>(
@@ -283,8 +283,8 @@ impl Translator {
                 .histogram(origin, family, point.attributes(), bounds, has_sum)
                 .map(Known::new)
         }))?;
-        known.place_exemplars(point.exemplars(), bounds, exemplars);
-        sink.point(&Point {
+        known.place_exemplars(point.exemplars(), bounds, point.time_unix_nano, exemplars);
+        let is_told = sink.point(&Point {
             family: &context.family,
             help: context.help,
             series: &known.series,
@@ -294,7 +294,7 @@ impl Translator {
             start_ms: start_ms(context.family.kind, point.start_time_unix_nano),
             exemplars,
         });
-        Ok(point.time_unix_nano)
+        Ok(known.told(is_told, point.time_unix_nano, exemplars))
     }
 
     /// Running sums for the buckets, the total for `+Inf`, the sum, the total as count.
@@ -358,8 +358,8 @@ impl Translator {
                 .single(context.origin, &context.family, point.attributes())
                 .map(Known::new)
         }))?;
-        known.place_exemplars(point.exemplars(), &[], exemplars);
-        sink.point(&Point {
+        known.place_exemplars(point.exemplars(), &[], point.time_unix_nano, exemplars);
+        let is_told = sink.point(&Point {
             family: &context.family,
             help: context.help,
             series: &known.series,
@@ -369,7 +369,7 @@ impl Translator {
             start_ms: start_ms(context.family.kind, point.start_time_unix_nano),
             exemplars,
         });
-        Ok(point.time_unix_nano)
+        Ok(known.told(is_told, point.time_unix_nano, exemplars))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
@@ -405,7 +405,7 @@ impl Translator {
                 )
                 .map(Known::new)
         }))?;
-        sink.point(&Point {
+        let is_told = sink.point(&Point {
             family: &context.family,
             help: context.help,
             series: &known.series,
@@ -415,7 +415,7 @@ impl Translator {
             start_ms: start_ms(context.family.kind, point.start_time_unix_nano),
             exemplars: &[],
         });
-        Ok(point.time_unix_nano)
+        Ok(known.told(is_told, point.time_unix_nano, &[]))
     }
 
     /// Tells the resource beside its points.
@@ -431,8 +431,7 @@ impl Translator {
         let Some(target) = target.as_mut().filter(|target| target.told_ms <= at_ms) else {
             return;
         };
-        target.told_ms = at_ms;
-        sink.point(&Point {
+        let is_told = sink.point(&Point {
             family: &self.target_info,
             help: "Target metadata",
             series: &target.series,
@@ -442,6 +441,9 @@ impl Translator {
             start_ms: 0,
             exemplars: &[],
         });
+        if is_told {
+            target.told_ms = at_ms;
+        }
     }
 }
 
@@ -455,21 +457,20 @@ impl Known {
 
     /// Collects the newest exemplar of each bucket among those that are not older than what was
     /// told already. Those of the same time are told again, which a back end ignores, so that a
-    /// request that is tried again has them too.
+    /// request that is tried again has them too. An exemplar cannot be newer than its point.
     fn place_exemplars<'a>(
-        &mut self,
+        &self,
         exemplars: impl Iterator<Item = Exemplar<'a>>,
         bounds: &[f64],
+        point_unix_nano: u64,
         placed: &mut Vec<PlacedExemplar<'a>>,
     ) {
         placed.clear();
-        let told = self.exemplar_unix_nano;
-        for exemplar in exemplars.filter(|exemplar| exemplar.time_unix_nano >= told.max(1)) {
+        let times = self.exemplar_unix_nano.max(1)..=point_unix_nano;
+        for exemplar in exemplars.filter(|exemplar| times.contains(&exemplar.time_unix_nano)) {
             let Some(value) = number(exemplar.value) else {
                 continue;
             };
-            let newest = self.exemplar_unix_nano.max(exemplar.time_unix_nano);
-            self.exemplar_unix_nano = newest;
             let position = bounds.partition_point(|bound| *bound < value);
             match placed.iter_mut().find(|other| other.position == position) {
                 Some(other) if other.exemplar.time_unix_nano <= exemplar.time_unix_nano => {
@@ -479,6 +480,18 @@ impl Known {
                 None => placed.push(PlacedExemplar { position, exemplar }),
             }
         }
+    }
+
+    /// Takes note of what was told; returns the time of the point, or 0 where it was not.
+    fn told(&mut self, is_told: bool, time: u64, exemplars: &[PlacedExemplar<'_>]) -> u64 {
+        if !is_told {
+            return 0;
+        }
+        for placed in exemplars {
+            let newest = self.exemplar_unix_nano.max(placed.exemplar.time_unix_nano);
+            self.exemplar_unix_nano = newest;
+        }
+        time
     }
 }
 

@@ -34,7 +34,7 @@ const SLACK_LINES: usize = 1_000;
 pub(super) struct Checkpoint {
     /// Names this checkpoint among all of the receiver.
     pub(super) key: u64,
-    /// Where the file was last seen.
+    /// Where the patterns last found the file.
     pub(super) path: PathBuf,
     /// Device number of the file.
     pub(super) device: u64,

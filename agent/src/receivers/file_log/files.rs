@@ -208,7 +208,7 @@ impl Files {
             let listing = listings
                 .entry(directory.to_owned())
                 .or_insert_with(|| paths_by_inode(directory));
-            // One that is still where it was is not to be read any more.
+            // One that is still where it was is no longer wanted.
             let moved = listing
                 .get(&id.inode)
                 .filter(|path| **path != checkpoint.path);

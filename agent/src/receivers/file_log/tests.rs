@@ -226,6 +226,8 @@ fn a_file_renamed_out_of_sight_while_nobody_looked_is_read_to_its_end() {
     host.append("a.log", "two\n");
     host.append("b.log", "no longer wanted\n");
     host.config.exclude = vec![host.path("b.log").display().to_string()];
+    // Killed again before anything was read.
+    host.kill();
     let mut lines = host.drain();
     lines.sort();
     assert_eq!(lines, ["one", "two"]);
@@ -525,6 +527,8 @@ enum Event {
     Append(u8, u8),
     AppendHalf(u8),
     Rotate(u8),
+    /// To a name that no pattern matches; only once the file was seen with this content.
+    RotateAway(u8),
     CopyTruncate(u8),
     Drain,
     Restart,
@@ -536,6 +540,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0..3_u8, 1..40_u8).prop_map(|(file, lines)| Event::Append(file, lines)),
         1 => (0..3_u8).prop_map(Event::AppendHalf),
         2 => (0..3_u8).prop_map(Event::Rotate),
+        2 => (0..3_u8).prop_map(Event::RotateAway),
         2 => (0..3_u8).prop_map(Event::CopyTruncate),
         4 => Just(Event::Drain),
         1 => Just(Event::Restart),
@@ -547,57 +552,32 @@ fn event() -> impl Strategy<Value = Event> {
 fn play(events: &[Event]) {
     let mut host = Host::new();
     host.include("*.log*");
+    let mut logs = [Log::default(); 3];
     let mut written = 0;
-    let mut rotations = 0;
-    let mut is_half = [false; 3];
-    let name = |file: u8| format!("{file}.log");
-    for event in events {
+    for (at, event) in events.iter().enumerate() {
         match *event {
             Event::Append(file, lines) => {
-                let mut text = String::new();
                 for _ in 0..lines {
-                    if !std::mem::take(&mut is_half[usize::from(file)]) {
-                        text += &format!("line {written} of file {file} ");
-                        written += 1;
-                    }
-                    text += "end\n";
-                }
-                host.append(&name(file), text);
-            }
-            Event::AppendHalf(file) => {
-                if !std::mem::replace(&mut is_half[usize::from(file)], true) {
-                    host.append(&name(file), format!("line {written} of file {file} "));
-                    written += 1;
+                    logs[usize::from(file)].begin(&host, file, &mut written);
+                    logs[usize::from(file)].end(&host, file);
                 }
             }
-            // A program ends its line before it lets go of a file.
-            Event::Rotate(file) | Event::CopyTruncate(file) => {
-                if !host.path(&name(file)).exists() {
-                    continue;
-                }
-                if std::mem::take(&mut is_half[usize::from(file)]) {
-                    host.append(&name(file), "end\n");
-                }
-                rotations += 1;
-                let old = format!("{}.{rotations}", name(file));
-                if matches!(event, Event::Rotate(_)) {
-                    host.rename(&name(file), &old);
-                } else {
-                    host.copy(&name(file), &old);
-                    host.truncate(&name(file));
-                }
+            Event::AppendHalf(file) => logs[usize::from(file)].begin(&host, file, &mut written),
+            Event::Rotate(file) | Event::RotateAway(file) | Event::CopyTruncate(file) => {
+                logs[usize::from(file)].rotate(&host, file, event, at);
             }
-            Event::Drain => {
-                host.drain();
-            }
+            Event::Drain => drop(host.drain()),
             Event::Restart => host.files = None,
             Event::Kill => host.kill(),
         }
+        if matches!(event, Event::Drain | Event::Kill) {
+            for log in &mut logs {
+                log.is_seen = log.exists;
+            }
+        }
     }
     for file in 0..3 {
-        if is_half[usize::from(file)] {
-            host.append(&name(file), "end\n");
-        }
+        logs[usize::from(file)].end(&host, file);
     }
     host.drain();
     let mut times = vec![0; usize::try_from(written).unwrap()];
@@ -610,6 +590,57 @@ fn play(events: &[Event]) {
         .filter(|(_, times)| **times != 1)
         .collect();
     assert!(wrong.is_empty(), "(line, times): {wrong:?}");
+}
+
+/// What a program knows of the log that it writes.
+#[derive(Copy, Clone, Default)]
+struct Log {
+    exists: bool,
+    is_seen: bool,
+    is_half: bool,
+}
+
+impl Log {
+    fn begin(&mut self, host: &Host, file: u8, written: &mut u32) {
+        if !std::mem::replace(&mut self.is_half, true) {
+            self.exists = true;
+            host.append(
+                &format!("{file}.log"),
+                format!("line {written} of file {file} "),
+            );
+            *written += 1;
+        }
+    }
+
+    fn end(&mut self, host: &Host, file: u8) {
+        if std::mem::take(&mut self.is_half) {
+            host.append(&format!("{file}.log"), "end\n");
+        }
+    }
+
+    /// A program ends its line before it lets go of a file.
+    fn rotate(&mut self, host: &Host, file: u8, event: &Event, at: usize) {
+        let is_away = matches!(event, Event::RotateAway(_));
+        if !self.exists || is_away && !self.is_seen {
+            return;
+        }
+        self.end(host, file);
+        let name = format!("{file}.log");
+        let old = if is_away {
+            format!("old-{file}-{at}")
+        } else {
+            format!("{name}.{at}")
+        };
+        if matches!(event, Event::CopyTruncate(_)) {
+            host.copy(&name, &old);
+            host.truncate(&name);
+            // What is written now and moved away before anybody looks cannot be known.
+            self.is_seen = false;
+        } else {
+            host.rename(&name, &old);
+            *self = Self::default();
+        }
+    }
 }
 
 fn number(line: &str) -> usize {
@@ -862,4 +893,16 @@ fn rotated_names_are_recognized() {
     ] {
         assert_eq!(check(path, "/l/app.log"), is_named_after, "{path}");
     }
+}
+
+#[test]
+fn a_file_begun_anew_and_moved_away_is_known_after_a_kill() {
+    play(&[
+        Event::Append(2, 1),
+        Event::Drain,
+        Event::CopyTruncate(2),
+        Event::Append(2, 1),
+        Event::Kill,
+        Event::RotateAway(2),
+    ]);
 }

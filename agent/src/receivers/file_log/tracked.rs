@@ -43,6 +43,7 @@ impl FileId {
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub(super) key: u64,
+    /// Where the patterns last found it, which is not where it is when it is out of sight.
     pub(super) path: PathBuf,
     /// All before this is acknowledged.
     pub(super) offset: u64,
@@ -79,7 +80,7 @@ impl Tracked {
             && checkpoint.tail.is_before(&file, checkpoint.offset).ok()?;
         is_it.then(|| Self {
             key: checkpoint.key,
-            path: path.to_owned(),
+            path: checkpoint.path.clone(),
             offset: checkpoint.offset,
             head: checkpoint.head,
             tail: checkpoint.tail,
@@ -120,7 +121,6 @@ impl Tracked {
             && let Ok(file) = File::open(&path)
             && file.metadata().is_ok_and(|found| FileId::of(&found) == id)
         {
-            self.path = path;
             self.open = Some(file);
             // It may still be written to, by whoever has it open.
             self.grown_at = now;

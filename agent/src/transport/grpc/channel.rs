@@ -6,6 +6,7 @@
 //! read through a table of status codes. A broken transport is a [`TransportError`], never a code.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +29,8 @@ use crate::transport::http::{TransportError, chain, header_map};
 use crate::transport::serve::{FRAME_SIZE_BYTES, WINDOW_SIZE_BYTES};
 use crate::transport::tls::TlsClient;
 
+/// Longest pause between pings to a peer that finds them too many; grpc-go takes one in 5 minutes.
+const PING_INTERVAL_MAX: Duration = Duration::from_secs(600);
 /// Largest answer that is read, as the OTLP specification recommends.
 const ANSWER_SIZE_BYTES_MAX: usize = 4 << 20;
 
@@ -55,6 +58,7 @@ pub(crate) struct Channel {
     endpoint: Endpoint,
     headers: HeaderMap,
     builder: Builder<TokioExecutor>,
+    ping_interval: Arc<PingInterval>,
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
@@ -62,7 +66,7 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct Connection {
     calls: SendRequest<Unary>,
-    _driver: AbortOnDropHandle<()>,
+    driver: AbortOnDropHandle<()>,
 }
 
 /// What a peer answered.
@@ -93,7 +97,6 @@ impl Channel {
             .initial_stream_window_size(WINDOW_SIZE_BYTES)
             .initial_connection_window_size(WINDOW_SIZE_BYTES)
             .max_frame_size(FRAME_SIZE_BYTES)
-            .keep_alive_interval(Some(settings.ping_interval).filter(|time| !time.is_zero()))
             .keep_alive_timeout(settings.ping_timeout)
             .keep_alive_while_idle(settings.is_pinged_while_idle);
         let tls = Some(&settings.tls).filter(|_| settings.endpoint.is_tls());
@@ -102,6 +105,7 @@ impl Channel {
             endpoint: settings.endpoint,
             headers,
             builder,
+            ping_interval: Arc::new(PingInterval::new(settings.ping_interval)),
             connection: Mutex::new(None),
         })
     }
@@ -171,6 +175,7 @@ impl Channel {
         let mut current = self.connection.lock().await;
         if let Some(connection) = current.as_ref()
             && !connection.calls.is_closed()
+            && !connection.driver.is_finished()
         {
             return Ok(Arc::clone(connection));
         }
@@ -186,17 +191,23 @@ impl Channel {
         };
         let dialed = self.dialer.clone().dial(self.endpoint.uri().clone()).await;
         let stream = dialed.map_err(|error| failed(&error))?;
-        let opened = self.builder.handshake(TokioIo::new(stream)).await;
-        let (calls, driver) = opened.map_err(|error| failed(&error))?;
+        let mut builder = self.builder.clone();
+        builder.keep_alive_interval(self.ping_interval.current());
+        let opened = builder.handshake(TokioIo::new(stream)).await;
+        let (calls, moving) = opened.map_err(|error| failed(&error))?;
         let endpoint = self.endpoint.clone();
+        let ping_interval = Arc::clone(&self.ping_interval);
         let driver = tokio::spawn(async move {
-            if let Err(error) = driver.await {
+            if let Err(error) = moving.await {
+                if is_told_to_calm_down(&error) {
+                    ping_interval.double();
+                }
                 tracing::debug!(%endpoint, error = chain(&error), "a connection ended early");
             }
         });
         Ok(Connection {
             calls,
-            _driver: AbortOnDropHandle::new(driver),
+            driver: AbortOnDropHandle::new(driver),
         })
     }
 
@@ -207,6 +218,48 @@ impl Channel {
             cause,
         }
     }
+}
+
+/// The pause before a silent peer is pinged, which grows when a peer objects.
+#[derive(Debug)]
+struct PingInterval {
+    millis: AtomicU64,
+}
+
+impl PingInterval {
+    /// Zero for no pings.
+    fn new(interval: Duration) -> Self {
+        let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            millis: AtomicU64::new(millis),
+        }
+    }
+
+    fn current(&self) -> Option<Duration> {
+        match self.millis.load(Ordering::Relaxed) {
+            0 => None,
+            millis => Some(Duration::from_millis(millis)),
+        }
+    }
+
+    fn double(&self) {
+        if let Some(current) = self.current() {
+            let doubled = Self::new(
+                current
+                    .saturating_mul(2)
+                    .min(PING_INTERVAL_MAX.max(current)),
+            );
+            self.millis
+                .store(doubled.millis.into_inner(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether a connection ended because the peer found our pings too many.
+fn is_told_to_calm_down(error: &hyper::Error) -> bool {
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.and_then(h2::Error::reason) == Some(h2::Reason::ENHANCE_YOUR_CALM)
 }
 
 /// Reads what the peer said. An error is the reason why there is no answer.
@@ -241,4 +294,63 @@ async fn read_reply(response: Response<Incoming>) -> Result<Reply, String> {
 
 fn cut_short(error: ReadError) -> String {
     format!("the answer was cut short: {}", chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::scripted::{GrpcPeer, Step};
+
+    #[test]
+    fn pauses_between_pings_double_up_to_a_bound() {
+        let interval = PingInterval::new(Duration::from_secs(200));
+        for seconds in [400, 600, 600] {
+            interval.double();
+            assert_eq!(interval.current(), Some(Duration::from_secs(seconds)));
+        }
+        let none = PingInterval::new(Duration::ZERO);
+        none.double();
+        assert_eq!(none.current(), None);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_finds_pings_too_many_gets_fewer() {
+        for (reason, seconds) in [
+            (h2::Reason::ENHANCE_YOUR_CALM, 40),
+            (h2::Reason::NO_ERROR, 20),
+        ] {
+            let peer = GrpcPeer::start([Step::GoAway(reason)]).await;
+            let channel = Channel::new(ChannelSettings {
+                endpoint: Endpoint::grpc(&peer.address.to_string(), true).unwrap(),
+                tls: TlsClient::default(),
+                headers: Vec::new(),
+                ping_interval: Duration::from_secs(20),
+                ping_timeout: Duration::from_secs(10),
+                is_pinged_while_idle: true,
+            })
+            .unwrap();
+            let called = channel.call("/a/B", HeaderMap::new(), Encoding::Identity, Bytes::new());
+            assert!(called.await.is_err());
+            let ended = async {
+                while !channel
+                    .connection
+                    .lock()
+                    .await
+                    .as_ref()
+                    .unwrap()
+                    .driver
+                    .is_finished()
+                {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(5), ended)
+                .await
+                .unwrap();
+            assert_eq!(
+                channel.ping_interval.current(),
+                Some(Duration::from_secs(seconds))
+            );
+        }
+    }
 }

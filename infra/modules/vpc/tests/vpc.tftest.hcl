@@ -19,7 +19,7 @@ run "three_zones_and_no_public_address" {
     error_message = "Nothing gets a public address by being started."
   }
   assert {
-    condition     = tomap({ for zone, subnet in aws_subnet.private : zone => subnet.cidr_block }) == var.subnets.private && tomap({ for zone, subnet in aws_subnet.public : zone => subnet.cidr_block }) == var.subnets.public
+    condition     = alltrue([for zone, subnet in aws_subnet.private : subnet.cidr_block == var.subnets.private[zone]]) && alltrue([for zone, subnet in aws_subnet.public : subnet.cidr_block == var.subnets.public[zone]])
     error_message = "Each subnet has the planned range."
   }
   assert {

@@ -12,7 +12,13 @@ use crate::plan;
 use crate::value::{decode, encode, from_json, get, has_unknown};
 
 /// Generated from `proto/provider.proto`.
-#[allow(clippy::all, dead_code, unreachable_pub, missing_debug_implementations)]
+#[allow(
+    clippy::all,
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "the generator decides how its code reads, and we use a part of the protocol"
+)]
 pub(crate) mod pb {
     tonic::include_proto!("tfplugin6");
 }

@@ -84,6 +84,7 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
@@ -99,6 +100,7 @@ use commit::Queue;
 use cursor_file::Hint;
 use files::Files;
 use lock::Lock;
+use recovery::Recovered;
 use segment::Reader;
 pub(super) use segment::{Chunk, Part};
 use writer::Writer;
@@ -114,6 +116,9 @@ const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// Part of the byte budget, in percent, from which on the window is given up.
 const PRESSED_PERCENT: usize = 75;
+
+/// A number of records that is never settled.
+const NEVER_TENDED: u64 = u64::MAX;
 
 /// Suffix of segments set aside.
 const DAMAGED_SUFFIX: &str = ".damaged";
@@ -153,7 +158,9 @@ pub(super) struct Disk {
     writer: Mutex<Writer>,
     journal: Mutex<Journal>,
     /// What the cursor files say, in the order of the cursors.
-    saved: Mutex<Vec<Option<Hint>>>,
+    saved: Mutex<Vec<Saved>>,
+    /// Records that were settled when the files were last tended.
+    tended: AtomicU64,
     lock: Mutex<Option<Lock>>,
 }
 
@@ -163,6 +170,14 @@ pub(super) struct Opened {
     pub(super) id: u128,
     pub(super) state: State,
     pub(super) newest_unix_nano: u64,
+}
+
+/// What one cursor's file says.
+#[derive(Debug)]
+struct Saved {
+    hint: Option<Hint>,
+    /// Whether a power failure leaves it.
+    is_synced: bool,
 }
 
 /// What went wrong, for the figures.
@@ -211,27 +226,14 @@ impl Disk {
         let lock = Lock::take(&files)?;
         let recovered = recovery::recover(&files, budget)?;
         report_ownerless(&files, &cursors, pipeline)?;
-        let oldest = recovered
-            .segments
-            .values()
-            .next()
-            .map_or(recovered.head, |segment| segment.mark);
-        let mut state = State {
+        let (cursors, saved) = place_cursors(&files, cursors, &recovered);
+        let state = State {
             is_on_disk: true,
             head: recovered.head,
             segments: recovered.segments,
+            cursors,
             ..State::default()
         };
-        let mut saved = Vec::new();
-        for settings in cursors {
-            let hint = Hint::load(&files, &settings.name, recovered.spool_id).ok();
-            saved.push(hint.clone());
-            let mut track = Track::new(settings, oldest);
-            if let Some(hint) = hint {
-                hint.apply(&mut track, recovered.head);
-            }
-            state.cursors.push(track);
-        }
         let writer = Writer::new(recovered.spool_id, segment_bytes, recovered.open);
         let disk = Self {
             files: Arc::new(files),
@@ -245,6 +247,7 @@ impl Disk {
                 ..Journal::default()
             }),
             saved: Mutex::new(saved),
+            tended: AtomicU64::new(NEVER_TENDED),
             lock: Mutex::new(Some(lock)),
         };
         Ok(Opened {
@@ -327,6 +330,26 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn segment_bytes(cursors: &[CursorSettings]) -> u64 {
     let largest = cursors.iter().map(|cursor| cursor.limits.bytes).max();
     (largest.unwrap_or_default() / SEGMENTS_PER_LIMIT).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
+}
+
+/// The cursors where their files say they stood, or at the oldest record; and what the files say.
+fn place_cursors(
+    files: &Files,
+    cursors: Vec<CursorSettings>,
+    recovered: &Recovered,
+) -> (Vec<Track>, Vec<Saved>) {
+    let oldest = recovered.segments.values().next();
+    let oldest = oldest.map_or(recovered.head, |segment| segment.mark);
+    let placed = cursors.into_iter().map(|settings| {
+        let hint = Hint::load(files, &settings.name, recovered.spool_id).ok();
+        let mut track = Track::new(settings, oldest);
+        if let Some(hint) = hint.clone() {
+            hint.apply(&mut track, recovered.head);
+        }
+        let is_synced = false;
+        (track, Saved { hint, is_synced })
+    });
+    placed.unzip()
 }
 
 /// Tells of cursor files whose exporter is no longer part of the pipeline.

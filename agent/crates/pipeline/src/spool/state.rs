@@ -189,6 +189,15 @@ impl State {
         self.trim();
     }
 
+    /// Records settled, summed over the cursors; grows with everything that cursor files say.
+    pub(crate) fn settled_records(&self) -> u64 {
+        let settled = self
+            .cursors
+            .iter()
+            .map(|track| self.head.position - track.settled.open(self.head).records);
+        settled.sum()
+    }
+
     /// Whether every exporter whose result senders wait for is done with the record at `position`.
     pub(crate) fn has_result(&self, position: u64) -> bool {
         self.cursors

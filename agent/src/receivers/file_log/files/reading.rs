@@ -52,6 +52,8 @@ impl Files {
                 Err(error) => self.cannot_read(id, &error),
             }
         }
+        // That a file was begun anew is kept at once: it may be moved away before the next look.
+        self.save();
         if positions.is_empty() {
             self.writer.clear();
             return None;

@@ -74,8 +74,15 @@ impl Hint {
         decode(&bytes, spool_id).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    pub(super) fn save(&self, files: &Files, cursor: &str, spool_id: u128) -> io::Result<()> {
-        files.replace(&file_name(cursor), encode(self, spool_id).as_bytes())
+    pub(super) fn save(
+        &self,
+        files: &Files,
+        cursor: &str,
+        spool_id: u128,
+        is_synced: bool,
+    ) -> io::Result<()> {
+        let text = encode(self, spool_id);
+        files.replace(&file_name(cursor), text.as_bytes(), is_synced)
     }
 }
 

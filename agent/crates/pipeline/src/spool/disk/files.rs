@@ -146,14 +146,17 @@ impl Files {
         fs::rename(self.path(from), self.path(to))
     }
 
-    /// Replaces `name` by a file with `content`: after a crash there is the old or the new one.
-    pub(super) fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+    /// Replaces `name` by a file with `content`: after a kill there is the old or the new one, and
+    /// when `is_synced` after a power failure too.
+    pub(super) fn replace(&self, name: &str, content: &[u8], is_synced: bool) -> io::Result<()> {
         #[cfg(test)]
         self.faults.check(super::faults::Operation::Replace)?;
         let temporary = format!("{name}.tmp");
         let mut file = File::create(self.path(&temporary))?;
         file.write_all(content)?;
-        file.sync_data()?;
+        if is_synced {
+            file.sync_data()?;
+        }
         self.rename(&temporary, name)
     }
 }

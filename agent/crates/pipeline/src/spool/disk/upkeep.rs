@@ -2,9 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::cursor_file::Hint;
-use super::{DAMAGED_SUFFIX, Disk, locked, segment};
+use super::{DAMAGED_SUFFIX, Disk, NEVER_TENDED, locked, segment};
 use crate::spool::Inner;
 
 /// A newest segment of this size is left for a fresh one when nothing in it is needed any more.
@@ -16,14 +17,15 @@ const DAMAGED_KEPT: usize = 4;
 impl Disk {
     /// What is due from time to time: memory, cursor files, finished segments.
     pub(in crate::spool) async fn tend(&self, spool: &Arc<Inner>) {
-        let spool = Arc::clone(spool);
-        let tidying = tokio::task::spawn_blocking(move || {
-            if let Some(disk) = &spool.disk {
-                disk.tidy(&spool);
-            }
-        });
-        // A panic in there is reported by the runtime, and the next round tries again.
-        let _ = tidying.await;
+        let window_limit = self.window_limit(&spool.budget);
+        let settled = {
+            let mut state = spool.lock();
+            state.window.shrink_to(window_limit);
+            state.settled_records()
+        };
+        if self.tended.swap(settled, Ordering::Relaxed) != settled {
+            self.tidy(spool, false).await;
+        }
     }
 
     /// Waits for writes in hand, saves the cursors, and gives the directory free.
@@ -37,22 +39,35 @@ impl Disk {
             }
             idle.await;
         }
-        self.tend(spool).await;
+        self.tidy(spool, true).await;
         locked(&self.lock).take();
     }
 
-    fn tidy(&self, spool: &Inner) {
-        spool
-            .lock()
-            .window
-            .shrink_to(self.window_limit(&spool.budget));
-        self.give_back_space(spool);
-        self.leave_idle_segment(spool);
+    /// Writes the cursors down and gives back space, off the runtime's threads. Where that fails,
+    /// the next round tries again.
+    async fn tidy(&self, spool: &Arc<Inner>, is_end: bool) {
+        let spool = Arc::clone(spool);
+        let tidying = tokio::task::spawn_blocking(move || {
+            let Some(disk) = &spool.disk else {
+                return true;
+            };
+            let is_kept = disk.write_cursors(&spool, is_end).is_ok();
+            disk.leave_idle_segment(&spool);
+            disk.give_back_space(&spool) && is_kept
+        });
+        if !tidying.await.unwrap_or_default() {
+            self.tended.store(NEVER_TENDED, Ordering::Relaxed);
+        }
     }
 
-    /// Saves the cursors, then removes the segments that nobody needs.
-    pub(super) fn give_back_space(&self, spool: &Inner) {
-        let error = match self.save_cursors(spool) {
+    /// Removes the segments that nobody needs, after the cursors that say so are on the medium.
+    /// `false` when it has to be tried again.
+    pub(super) fn give_back_space(&self, spool: &Inner) -> bool {
+        let lowest = spool.lock().lowest().position;
+        if spool.lock().segments_before(lowest).is_empty() {
+            return true;
+        }
+        let error = match self.write_cursors(spool, true) {
             Ok(lowest) => return self.release_segments(spool, lowest),
             Err(error) => error,
         };
@@ -65,40 +80,43 @@ impl Disk {
         // killed before they are saved, a cursor finds that its segment is gone; all in it was
         // settled, and only the account is wrong about how.
         if error.kind() == io::ErrorKind::StorageFull {
-            let lowest = spool.lock().lowest().position;
             self.release_segments(spool, lowest);
         }
+        false
     }
 
-    /// Saves the cursors that moved. Returns the position before which, by what is on the medium
-    /// now, nobody needs anything.
-    fn save_cursors(&self, spool: &Inner) -> io::Result<u64> {
+    /// Writes the cursors that moved to their files. Without a sync that survives a kill, and is
+    /// cheap enough to be done often; with one it survives a power failure. Returns the position
+    /// before which, by what is written, nobody needs anything.
+    fn write_cursors(&self, spool: &Inner, is_synced: bool) -> io::Result<u64> {
         let state = spool.lock();
         let current: Vec<_> = state
             .cursors
             .iter()
             .map(|track| (track.settings.name.clone(), Hint::of(track)))
             .collect();
-        let head = state.head.position;
         drop(state);
-        let mut saved = locked(&self.saved);
+        let mut lowest = u64::MAX;
         let mut has_changed = false;
+        let mut saved = locked(&self.saved);
         for ((name, hint), saved) in current.into_iter().zip(saved.iter_mut()) {
-            if saved.as_ref() != Some(&hint) {
-                hint.save(&self.files, &name, self.spool_id)?;
-                *saved = Some(hint);
+            lowest = lowest.min(hint.low.position);
+            let is_there = saved.hint.as_ref() == Some(&hint);
+            if !is_there || (is_synced && !saved.is_synced) {
+                hint.save(&self.files, &name, self.spool_id, is_synced)?;
+                saved.hint = Some(hint);
+                saved.is_synced = is_synced;
                 has_changed = true;
             }
         }
-        if has_changed {
+        if has_changed && is_synced {
             self.files.sync_directory()?;
         }
-        let lows = saved.iter().flatten().map(|hint| hint.low.position);
-        Ok(lows.min().unwrap_or(head))
+        Ok(lowest)
     }
 
-    /// Removes the segments that end at or before `lowest`.
-    fn release_segments(&self, spool: &Inner, lowest: u64) {
+    /// Removes the segments that end at or before `lowest`; `false` when one could not be removed.
+    fn release_segments(&self, spool: &Inner, lowest: u64) -> bool {
         let finished = spool.lock().segments_before(lowest);
         for first in finished {
             let removed = match self.remove_or_set_aside(first) {
@@ -112,11 +130,12 @@ impl Disk {
                     %error,
                     "cannot remove a finished spool segment; it is tried again"
                 );
-                return;
+                return false;
             }
             spool.lock().segments.remove(&first);
             locked(&self.journal).forget(first);
         }
+        true
     }
 
     fn remove_or_set_aside(&self, first: u64) -> io::Result<()> {
