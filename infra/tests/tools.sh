@@ -59,8 +59,7 @@ tofu() {
 }
 
 package() {
-  need npm "install Node.js with npm"
-  need python3 "install python3"
+  command -v npm >/dev/null || packages npm
   local name version target
   name=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["package"])' "$here/schema/pin.json")
   version=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["version"])' "$here/schema/pin.json")
@@ -104,7 +103,7 @@ cloud_init() {
     say "fetching Debian's cloud-init"
     rm -rf "$target"
     mkdir -p "$target"
-    (cd "$target" && { apt-get -qq download cloud-init || { apt-get -qq update && apt-get -qq download cloud-init; }; } >&2 </dev/null && dpkg-deb -x ./*.deb root)
+    (cd "$target" && { apt-get -qq -o APT::Sandbox::User=root download cloud-init || { apt-get -qq update && apt-get -qq -o APT::Sandbox::User=root download cloud-init; }; } >&2 </dev/null && dpkg-deb -x ./*.deb root)
     touch "$target/.ready"
   fi
   echo "$target/root"

@@ -135,6 +135,8 @@ def end_group(process, number):
 
 def run(words, check=True, **options):
     options.setdefault("timeout", 60)
+    # The caller's folder may go away meanwhile; every path here is absolute.
+    options.setdefault("cwd", "/")
     done = subprocess.run(
         [str(word) for word in words], stdin=options.pop("stdin", subprocess.DEVNULL) if "input" not in options else None,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options,

@@ -151,6 +151,26 @@ fn passed_runs(text: &str) -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Every branch that the lab's own values do not take.
+const OPTIONS: &[(&str, &str)] = &[
+    ("routing", "\"bgp\""),
+    (
+        "database",
+        "{ ami_id = \"ami-0123456789abcdef0\", bootstrap = \"full\", instance_type = \"t2.medium\" }",
+    ),
+    (
+        "agent_artifact",
+        "{ key = \"skybridge\", sha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\" }",
+    ),
+    ("observability_place", "\"aws\""),
+    (
+        "certificate_arn",
+        "\"arn:aws:acm:ap-northeast-2:123456789012:certificate/x\"",
+    ),
+    ("eks_public_access_cidrs", "[\"203.0.113.7/32\"]"),
+    ("cloudwatch_otlp", "false"),
+];
+
 /// Plans and applies all stacks in order, finds no drift, and destroys them in reverse. The plans
 /// are kept as `plans/STACK.json` for the price and the policy.
 pub(crate) fn plan(settings: &Settings) -> Result<()> {
@@ -162,6 +182,12 @@ pub(crate) fn plan(settings: &Settings) -> Result<()> {
         }
         let states = raise(&bench, &tool, &[], &plans, Drift::Sought)?;
         lower(&bench, &tool, &states)?;
+        if tool.name == "tofu" {
+            bench.forget_states()?;
+            let options = settings.work.join("plans-options");
+            raise(&bench, &tool, OPTIONS, &options, Drift::Ignored)?;
+            policy::check(&settings.infra, &tree::files(&options, "json")?)?;
+        }
         println!(
             "plan: {} stacks lived and died with {}",
             bench.stacks()?.len(),
