@@ -275,7 +275,7 @@ fn config(row: Row, receiver: &str, back_end: &str) -> String {
         ),
         Exporter::Loki => (
             "loki",
-            format!("endpoint: http://{back_end}/loki/api/v1/push"),
+            format!("endpoint: http://{back_end}\n    protocol: push"),
         ),
     };
     let storage = if row.on_disk {

@@ -144,7 +144,10 @@ async fn respond(request: Request<Incoming>, handler: Handler) -> Result<Answer,
         let encoding = header(&headers, "grpc-encoding");
         inflate(message, if compressed { encoding } else { "" })?
     } else {
-        inflate(&body, header(&headers, "content-encoding"))?
+        // Snappy is part of Loki's push API, and not announced there.
+        let is_push = path.ends_with("/loki/api/v1/push");
+        let announced = header(&headers, "content-encoding");
+        inflate(&body, if is_push { "snappy" } else { announced })?
     };
     let arrived = Arrived {
         path,

@@ -64,6 +64,10 @@ pub struct BatchSettings {
     pub max_bytes: usize,
     /// Items in a request; larger records are cut.
     pub max_items: u32,
+    /// Records of more bytes, as stored, go alone and as they are: joining is copying, which for
+    /// these costs more than the request that it saves. Without effect where requests follow one
+    /// another or wait for items, because there the number of requests is what counts.
+    pub max_joined_bytes: usize,
     /// Items to wait for before a request is made; 0 never waits.
     pub min_items: u32,
     /// The longest wait for `min_items`.
@@ -107,6 +111,7 @@ impl Default for BatchSettings {
         Self {
             max_bytes: 1 << 20,
             max_items: u32::MAX,
+            max_joined_bytes: 128 << 10,
             min_items: 0,
             flush_timeout: Duration::from_millis(200),
         }

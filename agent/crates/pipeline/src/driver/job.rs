@@ -108,9 +108,16 @@ impl<E: Exporter> Job<E> {
 
     /// What becomes one request, by the settings and by what was learned of the back end.
     pub(super) fn batch_settings(&self) -> BatchSettings {
+        let batch = self.settings.batch;
+        let joins_all = self.settings.is_ordered || batch.min_items > 0;
         BatchSettings {
             max_bytes: self.place.largest_request_bytes.load(Ordering::Relaxed),
-            ..self.settings.batch
+            max_joined_bytes: if joins_all {
+                usize::MAX
+            } else {
+                batch.max_joined_bytes
+            },
+            ..batch
         }
     }
 

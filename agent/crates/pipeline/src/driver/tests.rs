@@ -73,6 +73,27 @@ async fn what_is_queued_is_merged_into_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_records_go_alone_unless_the_number_of_requests_is_what_counts() {
+    for (joined_bytes, is_ordered, min_items, requests) in [
+        (79, false, 0, 10),
+        (80, false, 0, 1),
+        (79, true, 0, 1),
+        (79, false, 1, 1),
+    ] {
+        let back_end = BackEnd::healthy();
+        let mut settings = settings();
+        settings.is_ordered = is_ordered;
+        settings.batch.max_joined_bytes = joined_bytes;
+        settings.batch.min_items = min_items;
+        drain(tenths(10), &back_end, settings).await;
+        assert_eq!(back_end.requests(), requests);
+        let mut delivered = back_end.delivered();
+        delivered.sort_unstable();
+        assert_eq!(delivered, (0..100).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_keeps_to_its_limits() {
     for (max_bytes, max_items) in [(240, u32::MAX), (1 << 20, 30)] {
         let back_end = BackEnd::healthy();

@@ -149,6 +149,7 @@ impl Cursor {
         let limits = LotLimits {
             max_bytes: batch.max_bytes,
             max_items: batch.max_items,
+            max_joined_bytes: batch.max_joined_bytes,
         };
         match state.take(self.index, &self.ahead, limits, now) {
             Taken::Lot(lot) => {

@@ -10,6 +10,8 @@ pub(crate) struct LotLimits {
     pub(crate) max_bytes: usize,
     /// Items; one record may hold more.
     pub(crate) max_items: u32,
+    /// Bytes as stored; a larger record goes alone.
+    pub(crate) max_joined_bytes: usize,
 }
 
 /// Neighboring records of one signal and one encoding: what becomes one request.
@@ -41,9 +43,11 @@ impl Lot {
             bytes = bytes.saturating_add(record.batch.payload.plain_size_bytes());
             items = items.saturating_add(record.batch.items);
             let fits = bytes <= limits.max_bytes && items <= limits.max_items;
-            if !lot.records.is_empty() {
+            let is_large = |record: &Record| record.batch.payload.len() > limits.max_joined_bytes;
+            if let Some(last) = lot.records.last() {
+                let is_joined = !is_large(last) && !is_large(record);
                 let is_beyond = until.is_some_and(|until| record.start.position >= until.position);
-                if is_beyond || !fits || !lot.continues_with(record) {
+                if is_beyond || !fits || !is_joined || !lot.continues_with(record) {
                     break;
                 }
             }

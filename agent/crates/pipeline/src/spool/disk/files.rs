@@ -2,9 +2,12 @@
 //! each of them fail.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
+
+/// What the kernel takes in one call (`IOV_MAX`).
+const PARTS_PER_WRITE_MAX: usize = 1_024;
 
 /// A directory whose files are named by callers.
 #[derive(Debug)]
@@ -98,14 +101,21 @@ impl Files {
         Ok(bytes)
     }
 
-    pub(super) fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    /// Writes all `parts`, one behind the other, from `offset` on.
+    pub(super) fn write_parts_at(
+        &self,
+        file: &File,
+        parts: &mut [IoSlice<'_>],
+        offset: u64,
+    ) -> io::Result<()> {
         #[cfg(test)]
         if let Err(error) = self.faults.check(super::faults::Operation::Write) {
             // A full disk takes the first part.
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
             file.write_all_at(&bytes[..bytes.len() / 2], offset)?;
             return Err(error);
         }
-        file.write_all_at(bytes, offset)
+        write_all_parts_at(file, parts, offset)
     }
 
     /// Returns when the file's content and length are on the medium.
@@ -151,6 +161,28 @@ impl Files {
     }
 }
 
+fn write_all_parts_at(
+    file: &File,
+    mut parts: &mut [IoSlice<'_>],
+    mut offset: u64,
+) -> io::Result<()> {
+    // A write of nothing returns zero, too.
+    IoSlice::advance_slices(&mut parts, 0);
+    while !parts.is_empty() {
+        let at_once = parts.len().min(PARTS_PER_WRITE_MAX);
+        match rustix::io::pwritev(file, &parts[..at_once], offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                offset += written as u64;
+                IoSlice::advance_slices(&mut parts, written);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Creates what is missing of `directory`, and returns when its name is on the medium: a record in
 /// a directory that a power failure takes away would be lost.
 fn create_durably(directory: &Path) -> io::Result<()> {
@@ -169,4 +201,26 @@ fn create_durably(directory: &Path) -> io::Result<()> {
         File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_parts_are_written_in_order_however_many() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files::new(directory.path().to_owned()).unwrap();
+        let file = files.create("parts").unwrap();
+        let texts: Vec<String> = (0..3 * PARTS_PER_WRITE_MAX)
+            .map(|number| "x".repeat(number % 3))
+            .collect();
+        let mut parts: Vec<_> = texts
+            .iter()
+            .map(|text| IoSlice::new(text.as_bytes()))
+            .collect();
+        files.write_parts_at(&file, &mut parts, 7).unwrap();
+        let expected = format!("{}{}", "\0".repeat(7), texts.concat());
+        assert_eq!(files.read("parts").unwrap(), expected.as_bytes());
+    }
 }

@@ -178,8 +178,8 @@ impl RecordHeader {
     }
 }
 
-/// Appends a record to `out`: header and payload. The payload must be shorter than 4 GiB.
-pub(super) fn encode_record(spool_id: u128, record: &Record, out: &mut Vec<u8>) {
+/// The header of a record, whose payload must be shorter than 4 GiB.
+pub(super) fn record_header(spool_id: u128, record: &Record) -> [u8; RECORD_HEADER_LEN] {
     let batch = &record.batch;
     let payload = batch.payload.as_bytes();
     let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
@@ -213,8 +213,7 @@ pub(super) fn encode_record(spool_id: u128, record: &Record, out: &mut Vec<u8>) 
     fields.put(origin.last.to_le_bytes());
     let crc = record_crc(spool_id, &bytes);
     bytes[4..8].copy_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(&bytes);
-    out.extend_from_slice(payload);
+    bytes
 }
 
 /// Checksum of a segment header without the field that holds it.
@@ -287,6 +286,11 @@ mod tests {
         }
     }
 
+    fn encoded(spool_id: u128, record: &Record) -> Vec<u8> {
+        let header = record_header(spool_id, record);
+        [header.as_slice(), record.batch.payload.as_bytes()].concat()
+    }
+
     #[test]
     fn a_segment_header_reads_back() {
         let header = SegmentHeader {
@@ -325,8 +329,7 @@ mod tests {
     #[test]
     fn a_record_reads_back_with_all_its_fields() {
         let record = record();
-        let mut bytes = Vec::new();
-        encode_record(ID, &record, &mut bytes);
+        let bytes = encoded(ID, &record);
         let header = RecordHeader::decode(ID, &bytes).unwrap();
         assert_eq!(header.record_len(), bytes.len() as u64);
         assert_eq!(header.end(), record.end());
@@ -343,8 +346,7 @@ mod tests {
 
     #[test]
     fn one_flipped_bit_anywhere_in_a_record_is_noticed() {
-        let mut bytes = Vec::new();
-        encode_record(ID, &record(), &mut bytes);
+        let bytes = encoded(ID, &record());
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x10;
@@ -358,8 +360,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_spool_is_not_ours() {
-        let mut bytes = Vec::new();
-        encode_record(ID + 1, &record(), &mut bytes);
+        let bytes = encoded(ID + 1, &record());
         assert!(RecordHeader::decode(ID, &bytes).is_none());
     }
 }

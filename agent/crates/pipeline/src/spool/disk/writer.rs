@@ -1,16 +1,13 @@
 //! Appending to the newest segment.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 
 use super::files::Files;
-use super::format::{SegmentHeader, encode_record};
+use super::format::{SegmentHeader, record_header};
 use super::segment::{file_name, offset};
 use crate::spool::state::SegmentStart;
 use crate::spool::{Mark, Record};
-
-/// Capacity that is kept between groups for putting a group together.
-const BUFFER_KEPT_BYTES: usize = 1 << 20;
 
 /// The end of the spool on disk.
 #[derive(Debug)]
@@ -19,7 +16,6 @@ pub(super) struct Writer {
     segment_bytes: u64,
     /// `None` before the first record, and after a failure that leaves the file in doubt.
     open: Option<OpenSegment>,
-    buffer: Vec<u8>,
 }
 
 /// The segment that is written to.
@@ -35,7 +31,6 @@ impl Writer {
             spool_id,
             segment_bytes,
             open,
-            buffer: Vec::new(),
         }
     }
 
@@ -81,7 +76,7 @@ impl Writer {
             start: head,
             unix_nano,
         };
-        files.write_at(&file, &header.encode(), 0)?;
+        files.write_parts_at(&file, &mut [IoSlice::new(&header.encode())], 0)?;
         files.sync(&file)?;
         files.sync_directory()?;
         self.open = Some(OpenSegment { file, start: head });
@@ -91,7 +86,8 @@ impl Writer {
         })
     }
 
-    /// Appends `records`, the first of which starts at `head`, with one write and one sync.
+    /// Appends `records`, the first of which starts at `head`, with one write and one sync. Payloads
+    /// are written from where they are.
     ///
     /// # Errors
     /// What the system said. Nothing was appended: the segment ends where it ended before; or it is
@@ -105,14 +101,18 @@ impl Writer {
         let Some(segment) = &self.open else {
             return Err(io::Error::other("no segment is open"));
         };
-        self.buffer.clear();
-        for record in records {
-            encode_record(self.spool_id, record, &mut self.buffer);
-        }
+        let headers: Vec<_> = records
+            .iter()
+            .map(|record| record_header(self.spool_id, record))
+            .collect();
+        let mut parts: Vec<_> = headers
+            .iter()
+            .zip(records)
+            .flat_map(|(header, record)| [header.as_slice(), record.batch.payload.as_bytes()])
+            .map(IoSlice::new)
+            .collect();
         let end = offset(segment.start, head);
-        let written = files.write_at(&segment.file, &self.buffer, end);
-        self.buffer.shrink_to(BUFFER_KEPT_BYTES);
-        if let Err(error) = written {
+        if let Err(error) = files.write_parts_at(&segment.file, &mut parts, end) {
             if files.truncate(&segment.file, end).is_err() {
                 self.open = None;
             }
