@@ -128,13 +128,14 @@ impl Default for Config {
 
 impl Check for Config {
     fn check(&self) -> Result<(), Problem> {
-        let base = Endpoint::http(&self.endpoint).map_err(|message| {
-            Problem::at(
-                "endpoint",
-                message,
-                "write the base URL, such as http://loki:3100",
-            )
-        })?;
+        let unusable = |message: String| {
+            let hint = "write the base URL, such as http://loki:3100";
+            Problem::at("endpoint", message, hint)
+        };
+        if self.endpoint.is_empty() {
+            return Err(unusable("no endpoint is given".to_owned()));
+        }
+        let base = Endpoint::http(&self.endpoint).map_err(unusable)?;
         for (key, path) in [
             ("otlp_path", &self.otlp_path),
             ("push_path", &self.push_path),

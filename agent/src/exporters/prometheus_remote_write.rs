@@ -244,10 +244,14 @@ impl Config {
                 "keep the one below `http`",
             ));
         }
-        Endpoint::http(&http.endpoint).map_err(|message| {
+        let unusable = |message: String| {
             let hint = "write the whole URL, such as http://prometheus:9090/api/v1/write";
             Problem::at(format!("{key}endpoint"), message, hint)
-        })?;
+        };
+        if http.endpoint.is_empty() {
+            return Err(unusable("no endpoint is given".to_owned()));
+        }
+        Endpoint::http(&http.endpoint).map_err(unusable)?;
         for name in http.headers.keys() {
             if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 return Err(Problem::at(

@@ -46,7 +46,6 @@ pub(crate) async fn run<O: Output>(
         tracing::info!(receiver = context.id, protocol, %address, "listening");
     }
     context.stats.set_started();
-    context.stats.set_started();
     server.serve(&config, outputs, context).await;
     Ok(())
 }

@@ -10,26 +10,20 @@ pub(crate) struct Families {
 }
 
 impl Families {
-    /// Adds one sample of a counter.
+    /// Adds to a sample of a counter, which begins at 0: a page has a series only once.
     pub(crate) fn counter(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: f64) {
+        let metric = self.metric(name, help, MetricType::COUNTER, labels);
         let mut counter = Counter::default();
-        counter.set_value(value);
-        let mut metric = labelled(labels);
+        counter.set_value(metric.get_counter().get_value() + value);
         metric.set_counter(counter);
-        self.family(name, help, MetricType::COUNTER)
-            .mut_metric()
-            .push(metric);
     }
 
-    /// Adds one sample of a gauge.
+    /// Adds to a sample of a gauge, which begins at 0.
     pub(crate) fn gauge(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: f64) {
+        let metric = self.metric(name, help, MetricType::GAUGE, labels);
         let mut gauge = Gauge::default();
-        gauge.set_value(value);
-        let mut metric = labelled(labels);
+        gauge.set_value(metric.get_gauge().get_value() + value);
         metric.set_gauge(gauge);
-        self.family(name, help, MetricType::GAUGE)
-            .mut_metric()
-            .push(metric);
     }
 
     /// Text format 0.0.4.
@@ -40,6 +34,26 @@ impl Families {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.families, &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The sample with these labels, which is 0 where there was none.
+    fn metric(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        labels: &[(&str, &str)],
+    ) -> &mut Metric {
+        let wanted = labelled(labels);
+        let metrics = self.family(name, help, kind).mut_metric();
+        let at = metrics
+            .iter()
+            .position(|known| known.get_label() == wanted.get_label());
+        let at = at.unwrap_or_else(|| {
+            metrics.push(wanted);
+            metrics.len() - 1
+        });
+        &mut metrics[at]
     }
 
     fn family(&mut self, name: &str, help: &str, kind: MetricType) -> &mut MetricFamily {
@@ -74,6 +88,20 @@ fn labelled(labels: &[(&str, &str)]) -> Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_series_is_told_once_and_adds_up() {
+        let mut families = Families::default();
+        for (sent, queued) in [(3.0, 1.0), (4.0, 2.0)] {
+            families.counter("sent", "Items.", &[("exporter", "loki")], sent);
+            families.gauge("queued", "Batches.", &[("exporter", "loki")], queued);
+        }
+        assert_eq!(
+            families.encode().unwrap(),
+            "# HELP sent Items.\n# TYPE sent counter\nsent{exporter=\"loki\"} 7\n\
+             # HELP queued Batches.\n# TYPE queued gauge\nqueued{exporter=\"loki\"} 3\n"
+        );
+    }
 
     #[test]
     fn samples_of_one_name_share_one_family() {

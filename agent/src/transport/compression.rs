@@ -366,6 +366,12 @@ fn unsnap<R: FnMut(usize) -> bool>(
             limit_bytes: output.limit_bytes,
         });
     }
+    if announced > bytes.len().saturating_mul(ANNOUNCED_RATIO_MAX) {
+        return Err(malformed(
+            Encoding::Snappy,
+            "it announces more than it holds",
+        ));
+    }
     output.grow_to(announced)?;
     output.plain.resize(announced, 0);
     let written = snap::raw::Decoder::new()

@@ -19,7 +19,8 @@ impl Endpoint {
     pub(crate) fn http(text: &str) -> Result<Self, String> {
         if !text.contains("://") {
             return Err(format!(
-                "`{text}` has no scheme; write http:// or https:// before it"
+                "`{}` has no scheme; write http:// or https:// before it",
+                without_user(text)
             ));
         }
         Self::url(text)
@@ -141,8 +142,13 @@ mod tests {
             assert!(problem.contains(part), "{text}: {problem}");
             assert!(!problem.contains("secret"), "{problem}");
         }
-        let problem = Endpoint::http("collector:4318").unwrap_err();
-        assert!(problem.contains("write http://"), "{problem}");
+        for text in ["collector:4318", "user:secret@collector:4318"] {
+            let problem = Endpoint::http(text).unwrap_err();
+            assert!(
+                problem.contains("`collector:4318` has no scheme"),
+                "{problem}"
+            );
+        }
     }
 
     #[test]

@@ -702,6 +702,8 @@ async fn a_batch_with_nothing_to_send_is_answered_for() {
 fn options_are_checked() {
     let good = config("http://loki:3100", Protocol::Auto);
     assert_eq!(good.check(), Ok(()));
+    let missing = Config::default().check().unwrap_err();
+    assert_eq!(missing.message, "no endpoint is given");
     let too_many = vec!["a".to_owned(); 11];
     for (config, key) in [
         (config("loki:3100", Protocol::Auto), "endpoint"),

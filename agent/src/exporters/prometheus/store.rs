@@ -18,6 +18,9 @@ use super::text::{self, ExemplarText};
 /// Bytes for the place of a series in its table, beside what [`size_of_series`] counts.
 const PLACE_BYTES: usize = 2 * size_of::<Stored>();
 
+/// Bytes for a family and its place in the tree, beside its texts.
+const FAMILY_BYTES: usize = 2 * size_of::<Members>() + size_of::<Family>();
+
 /// How far the clock of a source may be ahead of ours, in nanoseconds.
 const AHEAD_NS: u64 = 60_000_000_000;
 
@@ -89,8 +92,10 @@ impl Store {
     /// Removes what expired by `now`, and families without series.
     fn sweep(&self, now: Instant) {
         *lock(&self.swept) = Some(now);
-        lock(&self.families).retain(|_, members| {
-            let mut members = lock(members);
+        lock(&self.families).retain(|name, shared| {
+            // Whoever holds it may be about to put a series into it.
+            let is_held = Arc::strong_count(shared) > 1;
+            let mut members = lock(shared);
             members.series.retain(|_, stored| {
                 let is_alive = now.saturating_duration_since(stored.heard_at) < self.expiration;
                 if !is_alive {
@@ -98,7 +103,12 @@ impl Store {
                 }
                 is_alive
             });
-            !members.series.is_empty()
+            let is_kept = is_held || !members.series.is_empty();
+            if !is_kept {
+                let bytes = size_of_family(name, &members.help);
+                self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            }
+            is_kept
         });
     }
 
@@ -115,10 +125,13 @@ impl Store {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    fn members(&self, point: &Point<'_>) -> Arc<Mutex<Members>> {
+    fn members(&self, point: &Point<'_>) -> Result<Arc<Mutex<Members>>, Reason> {
         let mut families = lock(&self.families);
         if let Some(members) = families.get(point.family.name.as_str()) {
-            return Arc::clone(members);
+            return Ok(Arc::clone(members));
+        }
+        if !self.reserve(size_of_family(&point.family.name, point.help)) {
+            return Err(Reason::TooManySeries);
         }
         let members = Arc::new(Mutex::new(Members {
             family: Arc::clone(point.family),
@@ -126,7 +139,7 @@ impl Store {
             series: KeyMap::default(),
         }));
         families.insert(Arc::from(point.family.name.as_str()), Arc::clone(&members));
-        members
+        Ok(members)
     }
 
     /// Makes room for `bytes`, or not.
@@ -143,6 +156,11 @@ impl Store {
         let bytes = size_of_series(&stored.blocks, &stored.values);
         self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
+}
+
+/// Bytes that a family without series is accounted with.
+fn size_of_family(name: &str, help: &str) -> usize {
+    FAMILY_BYTES + 2 * name.len() + help.len()
 }
 
 /// Bytes that a series is accounted with.
@@ -169,7 +187,8 @@ pub(super) struct Recorder<'a> {
 
 impl Recorder<'_> {
     /// Tells which points were not kept.
-    pub(super) fn finish(self) -> Drops {
+    pub(super) fn finish(mut self) -> Drops {
+        self.last = None;
         if self.store.needs_sweep(self.now) {
             self.store.sweep(self.now);
         }
@@ -182,7 +201,7 @@ impl Recorder<'_> {
         };
         let members = match &self.last {
             Some((family, members)) if Arc::ptr_eq(family, point.family) => Arc::clone(members),
-            _ => self.store.members(point),
+            _ => self.store.members(point)?,
         };
         self.last = Some((Arc::clone(point.family), Arc::clone(&members)));
         let mut members = lock(&members);

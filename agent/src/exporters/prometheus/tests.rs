@@ -235,6 +235,65 @@ async fn the_store_is_bounded() {
 }
 
 #[tokio::test]
+async fn names_and_descriptions_count_against_the_bound() {
+    let (exporter, _server) = exporter(Config {
+        max_size: ByteSize(100_000),
+        ..Config::default()
+    })
+    .await;
+    let start = clock::monotonic();
+    let help = "x".repeat(10_000);
+    for number in 0..100 {
+        let mut described = metric(&format!("g{number}"), "", gauge(vec![point(1, 1.0, &[])]));
+        described.description.clone_from(&help);
+        take_at(&exporter, start, &request(&[], vec![described]));
+    }
+    let kept = text(&exporter).matches("# HELP").count();
+    assert!((5..10).contains(&kept), "{kept}");
+    let later = start + Duration::from_secs(301);
+    let page = exporter
+        .store
+        .render(later, &format(Dialect::Text004), false);
+    assert_eq!((page.as_str(), exporter.store.used_bytes()), ("", 0));
+}
+
+#[tokio::test]
+async fn labels_whose_names_become_equal_are_joined() {
+    let (exporter, _server) = exporter(Config {
+        translation_strategy: Some(Strategy::NoTranslation),
+        ..Config::default()
+    })
+    .await;
+    let labels = &[("a.b", "1"), ("a:b", "2"), ("a_b", "3"), ("c", "4")];
+    let data = gauge(vec![point(2, 1.0, labels)]);
+    exporter.take(&request(&[], vec![metric("g", "", data)]));
+    let page = text(&exporter);
+    assert!(page.ends_with("g{a_b=\"1;2;3\",c=\"4\"} 1.0\n"), "{page}");
+}
+
+#[tokio::test]
+async fn a_name_cannot_break_out_of_its_comment() {
+    let (exporter, _server) = exporter(Config {
+        translation_strategy: Some(Strategy::NoTranslation),
+        ..Config::default()
+    })
+    .await;
+    let data = gauge(vec![point(2, 1.0, &[])]);
+    exporter.take(&request(&[], vec![metric("a\"\nb 1", "", data)]));
+    let quoting = Format {
+        allows_utf8: true,
+        ..format(Dialect::Text100)
+    };
+    let page = exporter.store.render(clock::monotonic(), &quoting, false);
+    let name = r#""a\"\nb 1""#;
+    let help = r#"About a"\nb 1."#;
+    assert_eq!(
+        page,
+        format!("# TYPE {name} gauge\n# HELP {name} {help}\n{{{name}}} 1.0\n")
+    );
+}
+
+#[tokio::test]
 async fn a_resource_that_changes_is_told_once() {
     let (exporter, _server) = exporter(Config::default()).await;
     for (seconds, version) in [(1, "1.0"), (2, "1.1")] {

@@ -3,6 +3,8 @@
 //! Source: Prometheus documentation, "Exposition formats"; OpenMetrics 1.0.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write;
 
 use otlp::metrics::Exemplar;
@@ -95,9 +97,19 @@ impl Page {
     }
 
     fn comment(&mut self, keyword: &str, name: &str, text: &str) {
-        let quote = if is_classic(name) { "" } else { "\"" };
-        // Writing into a String cannot fail.
-        let _ = writeln!(self.out, "# {keyword} {quote}{name}{quote} {text}");
+        self.out.push_str("# ");
+        self.out.push_str(keyword);
+        self.out.push(' ');
+        if is_classic(name) {
+            self.out.push_str(name);
+        } else {
+            self.out.push('"');
+            escape_value(name, &mut self.out);
+            self.out.push('"');
+        }
+        self.out.push(' ');
+        self.out.push_str(text);
+        self.out.push('\n');
     }
 
     /// Appends the first `samples` samples of a series.
@@ -132,24 +144,34 @@ impl Page {
             self.out.push('"');
             ','
         };
-        for (label, value) in labels.into_iter().filter(|(label, _)| *label != NAME) {
-            self.out.push(separator);
-            separator = ',';
-            let label = self.name(label);
-            if is_classic(&label) {
-                self.out.push_str(&label);
-            } else {
-                self.out.push('"');
-                escape_value(&label, &mut self.out);
-                self.out.push('"');
+        let others = || labels.into_iter().filter(|(label, _)| *label != NAME);
+        if self.allows_utf8 || others().all(|(label, _)| is_classic_label(label)) {
+            for (label, value) in others() {
+                self.label(&mut separator, label, value);
             }
-            self.out.push_str("=\"");
-            escape_value(value, &mut self.out);
-            self.out.push('"');
+        } else {
+            for (label, value) in underscored(others()) {
+                self.label(&mut separator, &label, &value);
+            }
         }
         if separator == ',' {
             self.out.push('}');
         }
+    }
+
+    fn label(&mut self, separator: &mut char, label: &str, value: &str) {
+        self.out.push(*separator);
+        *separator = ',';
+        if is_classic_label(label) {
+            self.out.push_str(label);
+        } else {
+            self.out.push('"');
+            escape_value(label, &mut self.out);
+            self.out.push('"');
+        }
+        self.out.push_str("=\"");
+        escape_value(value, &mut self.out);
+        self.out.push('"');
     }
 
     /// The name, with underscores for what this page cannot hold.
@@ -158,12 +180,7 @@ impl Page {
             return Cow::Borrowed(name);
         }
         let is_inside = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-        let escaped = name.chars().map(|c| if is_inside(c) { c } else { '_' });
-        let mut escaped: String = escaped.collect();
-        if escaped.starts_with(|c: char| c.is_ascii_digit()) {
-            escaped.insert(0, '_');
-        }
-        Cow::Owned(escaped)
+        Cow::Owned(with_underscores(name, is_inside))
     }
 
     fn timestamp(&mut self, timestamp_ms: i64) {
@@ -228,6 +245,38 @@ fn bucket_count(stored: &Stored) -> usize {
         .count()
 }
 
+/// Labels with underscores for what is not classic. A page that names a label twice is refused as a
+/// whole, so values of labels whose names become equal are joined, as the specification joins
+/// those of attributes.
+fn underscored<'a>(
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+) -> BTreeMap<String, Cow<'a, str>> {
+    let is_inside = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut joined: BTreeMap<String, Cow<'a, str>> = BTreeMap::new();
+    for (label, value) in labels {
+        match joined.entry(with_underscores(label, is_inside)) {
+            Entry::Vacant(place) => {
+                place.insert(Cow::Borrowed(value));
+            }
+            Entry::Occupied(mut place) => {
+                let values = place.get_mut().to_mut();
+                values.push(';');
+                values.push_str(value);
+            }
+        }
+    }
+    joined
+}
+
+fn with_underscores(name: &str, is_inside: impl Fn(char) -> bool) -> String {
+    let escaped = name.chars().map(|c| if is_inside(c) { c } else { '_' });
+    let mut escaped: String = escaped.collect();
+    if escaped.starts_with(|c: char| c.is_ascii_digit()) {
+        escaped.insert(0, '_');
+    }
+    escaped
+}
+
 fn ends_in_unit(name: &str, unit: &str) -> bool {
     name.strip_suffix(unit)
         .is_some_and(|base| base.ends_with('_'))
@@ -236,6 +285,10 @@ fn ends_in_unit(name: &str, unit: &str) -> bool {
 fn is_classic(name: &str) -> bool {
     let is_inside = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     !name.starts_with(|c: char| c.is_ascii_digit()) && name.bytes().all(is_inside)
+}
+
+fn is_classic_label(name: &str) -> bool {
+    is_classic(name) && !name.contains(':')
 }
 
 fn escape_value(value: &str, out: &mut String) {

@@ -623,6 +623,8 @@ fn options_are_checked() {
         assert_eq!(config.check().unwrap_err().key_path, key);
     }
     assert_eq!(header("X-Scope-OrgID").check(), Ok(()));
+    let missing = Config::default().check().unwrap_err();
+    assert_eq!(missing.message, "no endpoint is given");
 }
 
 #[test]

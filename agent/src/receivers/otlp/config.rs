@@ -18,6 +18,10 @@ const REQUEST_SIZE_MIB: u64 = 64;
 /// Sizes are kept in 32 bits by what stores batches.
 const REQUEST_SIZE_MIB_MAX: u64 = 4_095;
 
+/// Time for the body of an HTTP request. What it is charged for is held as long, so a sender that
+/// trickles must not have it for ever.
+const BODY_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// Options of the `otlp` receiver.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -88,7 +92,8 @@ pub(crate) struct Http {
     pub(crate) response_headers: BTreeMap<String, Secret>,
     /// Time for the head of a request; 0 for no limit.
     pub(crate) read_header_timeout: Interval,
-    /// Must be 0: a body may take its time, but not fall silent for a minute.
+    /// Time for the body of a request; 0 is the default, ten minutes. One that falls silent for a
+    /// minute is given up before.
     pub(crate) read_timeout: Interval,
     /// Must be 0: answers are a few bytes.
     pub(crate) write_timeout: Interval,
@@ -292,6 +297,14 @@ impl Http {
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
+    /// Time for the body of a request.
+    pub(super) fn body_timeout(&self) -> Duration {
+        match self.read_timeout.0 {
+            Duration::ZERO => BODY_TIMEOUT,
+            timeout => timeout,
+        }
+    }
+
     /// Whether bodies in `encoding` are accepted.
     pub(super) fn accepts(&self, encoding: Encoding) -> bool {
         match &self.compression_algorithms {
@@ -378,17 +391,12 @@ impl Http {
                 );
             }
         }
-        for (key, timeout) in [
-            ("read_timeout", self.read_timeout),
-            ("write_timeout", self.write_timeout),
-        ] {
-            if !timeout.0.is_zero() {
-                return at(
-                    key,
-                    "the time for a whole request is not limited",
-                    "remove the option; a sender that falls silent for a minute is dropped",
-                );
-            }
+        if !self.write_timeout.0.is_zero() {
+            return at(
+                "write_timeout",
+                "the time for an answer is not limited",
+                "remove the option; answers are a few bytes",
+            );
         }
         if !self.keep_alives_enabled {
             return at(
@@ -487,8 +495,8 @@ mod tests {
             ),
             (serde_json::json!({"grpc": {"tls": {}}}), "grpc::tls"),
             (
-                serde_json::json!({"http": {"read_timeout": "5s"}}),
-                "http::read_timeout",
+                serde_json::json!({"http": {"write_timeout": "5s"}}),
+                "http::write_timeout",
             ),
             (
                 serde_json::json!({"http": {"logs_url_path": "logs"}}),

@@ -67,8 +67,10 @@ impl<O: Output> Door<O> {
         let verdict = match self.receive(head, format, &mut body).await {
             Ok(received) => self.intake.accept(received).await,
             Err((signal, verdict)) => {
-                if is_pushed(head) {
-                    discard(&mut body, self.limit_bytes).await;
+                if is_pushed(head) && verdict != Verdict::DeadlineExceeded {
+                    let discarded = discard(&mut body, self.limit_bytes);
+                    // Whether or not it all came, the answer is the same.
+                    let _ = tokio::time::timeout(self.config.body_timeout(), discarded).await;
                 }
                 match signal {
                     Some(signal) => self.intake.turned_away(signal, 1, verdict),
@@ -129,8 +131,14 @@ impl<O: Output> Door<O> {
             })
     }
 
-    /// Reads a body of known or unknown length within the limit, charging ahead.
+    /// Reads a body within its time.
     async fn read(&self, body: &mut Incoming) -> Result<(Bytes, Charge), Verdict> {
+        let whole = tokio::time::timeout(self.config.body_timeout(), self.read_whole(body)).await;
+        whole.unwrap_or(Err(Verdict::DeadlineExceeded))
+    }
+
+    /// Reads a body of known or unknown length within the limit, charging ahead.
+    async fn read_whole(&self, body: &mut Incoming) -> Result<(Bytes, Charge), Verdict> {
         let limit_bytes = self.limit_bytes;
         let announced = body.size_hint().exact();
         let announced = announced.map(|size| usize::try_from(size).unwrap_or(usize::MAX));

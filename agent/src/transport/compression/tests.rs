@@ -174,3 +174,12 @@ fn encodings_are_known_by_their_names() {
         assert_eq!(Encoding::parse(name), encoding, "{name}");
     }
 }
+
+#[test]
+fn a_snappy_block_that_announces_much_reserves_nothing() {
+    let announces_60_mib = [0x80, 0x80, 0x80, 0x1e, 0x00, b'x'];
+    let inflated = inflate_within(Encoding::Snappy, &announces_60_mib, 64 << 20, |_| {
+        panic!("nothing is asked for")
+    });
+    assert!(matches!(inflated, Err(InflateError::Malformed { .. })));
+}

@@ -238,6 +238,34 @@ async fn a_sender_that_asks_first_is_refused_before_it_sends() {
 /// Scenario: a large body is pushed at a server without room for it.
 /// Guarantees: the sender reads the refusal, not a broken pipe.
 #[tokio::test]
+async fn a_sender_that_trickles_does_not_hold_the_budget_for_ever() {
+    let running = start(Setup {
+        protocols: serde_json::json!({"http": {"read_timeout": "300ms"}}),
+        budget_bytes: 1_000_000,
+        ..Setup::default()
+    })
+    .await;
+    let mut stream = TcpStream::connect(running.http).await.unwrap();
+    let head =
+        format!("POST /v1/logs HTTP/1.1\r\nHost: a\r\n{PROTOBUF}Content-Length: 1000000\r\n\r\nx");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1_000];
+    let read = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            tokio::select! {
+                read = stream.read(&mut answer) => break read.unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
+            }
+            stream.write_all(b"x").await.unwrap();
+        }
+    });
+    let read = read.await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 504 "));
+    assert_eq!(running.budget.used_bytes(), 0);
+    assert_eq!(running.stats.totals(Signal::Logs), (0, 0, 1));
+}
+
+#[tokio::test]
 async fn a_refused_sender_can_push_its_whole_body_and_reads_why() {
     let running = start(Setup {
         budget_bytes: 1_000,
