@@ -51,7 +51,7 @@ tofu() {
   target=$cache/tofu-$(key_of "$here/tofu/go.mod" "$here/tofu/go.sum")
   locked tofu
   if [ ! -x "$target" ]; then
-    say "building OpenTofu, about seven CPU minutes once"
+    say "building OpenTofu, once; this takes minutes"
     (cd "$here/tofu" && go build -p "${GO_JOBS:-2}" -trimpath -ldflags '-s -w' -o "$target.part" github.com/opentofu/opentofu/cmd/tofu) >&2
     mv "$target.part" "$target"
   fi
