@@ -30,10 +30,10 @@ demo: build ## An agent and a collector on this machine's real telemetry; Ctrl-C
 test: setup lint unit tidy e2e infra ## Everything that must pass before a change lands
 
 .PHONY: bench
-bench: build ## Figures of the whole program on a quiet machine; RECORD=1 keeps them in tests/benches/RESULTS.md
+bench: build ## Figures of the whole program, on a quiet machine; RECORD=1 keeps them, WAY=Loki selects
 	cargo bench --locked --package otlp --bench walk
 	cargo build --locked --profile quick --package tests --bin bench
-	SKYBRIDGE_BIN=$(RELEASE) $(TARGET_DIR)/quick/bench $(TARGET_DIR)/criterion \
+	SKYBRIDGE_BIN=$(RELEASE) $(TARGET_DIR)/quick/bench $(TARGET_DIR)/criterion '$(WAY)' \
 		$(if $(RECORD),| tee tests/benches/RESULTS.md)
 
 .PHONY: setup

@@ -4,6 +4,8 @@
 //! their own. CPU time comes from `/proc/<pid>/stat` and is divided by what arrived at the sink, so
 //! a figure holds the whole way of an item: in, validated, kept, and out. Rates across machines
 //! mean little; compare rows of one run.
+//!
+//! `bench CRITERION_FOLDER [WORDS]`: with words, only the ways whose name holds them.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -22,6 +24,7 @@ const CORES: (usize, usize) = (0, 1);
 
 fn main() {
     let criterion = PathBuf::from(std::env::args_os().nth(1).unwrap_or_default());
+    let words = std::env::args().nth(2).unwrap_or_default();
     pin_to(CORES.1);
     println!("# Results\n");
     println!(
@@ -36,7 +39,7 @@ fn main() {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        throughput::print().await;
+        throughput::print(&words).await;
         footprint::print().await;
     });
 }

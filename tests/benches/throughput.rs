@@ -8,7 +8,7 @@ use std::time::Duration;
 use prost::Message;
 use tempfile::TempDir;
 use tests::client::{Encoded, Protocol, Sender};
-use tests::payload::{bench_logs, bench_points, count};
+use tests::payload::{bench_logs, bench_points, count, now_unix_nano};
 use tests::ports::Port;
 use tests::sink::{Sink, Verdict};
 use tests::skybridge::Skybridge;
@@ -106,18 +106,18 @@ const ROWS: [Row; 14] = [
     row(LOKI, Items::Logs, 100, false, Exporter::Loki, true),
 ];
 
-/// Prints all rows.
-pub(crate) async fn print() {
+/// Prints the rows whose name holds `words`.
+pub(crate) async fn print(words: &str) {
     println!("## Through the whole process\n");
     println!(
-        "Logs of 337 B, gauge points of 79 B in a thousand series; program on one core, generator \
+        "Logs of 337 B, gauge points of 79 B, each sender with series of its own; program on one core, generator \
          and sink on another; {IN_FLIGHT} requests in flight, median of {RUNS} windows of {} s; \
          everything validated. Spool on disk: synced before the acknowledgement.\n",
         WINDOW.as_secs()
     );
     println!("| way | items | batch | spool | us an item | items a core-second | of the core |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    for row in ROWS {
+    for row in ROWS.into_iter().filter(|row| row.name.contains(words)) {
         let mut runs = Vec::new();
         for _ in 0..RUNS {
             runs.push(measure(row).await);
@@ -197,21 +197,19 @@ impl Load {
             Items::Points => "metrics",
         };
         let sender = Sender::new(Protocol::Grpc, address, signal, row.compressed);
-        let bodies: Arc<[Encoded]> = (0..BODIES)
-            .map(|_| sender.encode(&body(row.items, row.batch)))
-            .collect();
         let accepted = Arc::new(AtomicU64::new(0));
-        let tasks = (0..IN_FLIGHT).map(|first| {
-            let (sender, bodies) = (sender.clone(), bodies.clone());
+        let tasks = (0..IN_FLIGHT).map(|host| {
+            let sender = sender.clone();
+            let mut bodies = Bodies::new(row, host, &sender);
             let (accepted, arrived) = (accepted.clone(), arrived.clone());
             tokio::spawn(async move {
-                for body in bodies.iter().cycle().skip(first) {
+                loop {
                     let items = accepted.load(Ordering::Relaxed);
                     if items > arrived.load(Ordering::Relaxed) + UNDER_WAY_MAX {
                         sleep(Duration::from_millis(2)).await;
                         continue;
                     }
-                    match sender.send(body).await {
+                    match sender.send(&bodies.next(&sender)).await {
                         Ok(()) => {
                             accepted.fetch_add(row.batch.into(), Ordering::Relaxed);
                         }
@@ -231,11 +229,67 @@ impl Load {
     }
 }
 
-fn body(items: Items, batch: u32) -> Vec<u8> {
-    match items {
-        Items::Logs => bench_logs(batch).encode_to_vec(),
-        Items::Points => bench_points(batch).encode_to_vec(),
+/// What one sender sends, one after the other.
+enum Bodies {
+    /// The same few, encoded beforehand: nobody on this way looks at times.
+    Repeated(std::iter::Cycle<std::vec::IntoIter<Encoded>>),
+    /// One, a millisecond later each time: Prometheus takes one sample of a series and time.
+    Later {
+        message: Vec<u8>,
+        times: Vec<usize>,
+        at_unix_nano: u64,
+    },
+}
+
+impl Bodies {
+    fn new(row: Row, host: usize, sender: &Sender) -> Self {
+        let at_unix_nano = now_unix_nano();
+        let points = || bench_points(row.batch, host, at_unix_nano).encode_to_vec();
+        if row.exporter == Exporter::RemoteWrite {
+            let message = points();
+            return Self::Later {
+                times: times_in(&message, at_unix_nano),
+                message,
+                at_unix_nano,
+            };
+        }
+        let bodies: Vec<_> = (0..BODIES)
+            .map(|_| match row.items {
+                Items::Logs => bench_logs(row.batch).encode_to_vec(),
+                Items::Points => points(),
+            })
+            .map(|message| sender.encode(&message))
+            .collect();
+        Self::Repeated(bodies.into_iter().cycle())
     }
+
+    fn next(&mut self, sender: &Sender) -> Encoded {
+        match self {
+            Self::Repeated(bodies) => bodies.next().expect("a cycle"),
+            Self::Later {
+                message,
+                times,
+                at_unix_nano,
+            } => {
+                *at_unix_nano += 1_000_000;
+                for &time in times.iter() {
+                    message[time..time + 8].copy_from_slice(&at_unix_nano.to_le_bytes());
+                }
+                sender.encode(message)
+            }
+        }
+    }
+}
+
+/// Where the times of points lie in an encoded message: field 3, eight bytes.
+fn times_in(message: &[u8], at_unix_nano: u64) -> Vec<usize> {
+    let mut field = vec![0x19];
+    field.extend(at_unix_nano.to_le_bytes());
+    let windows = message.windows(field.len()).enumerate();
+    windows
+        .filter(|(_, window)| *window == field)
+        .map(|(at, _)| at + 1)
+        .collect()
 }
 
 fn counting_sink(row: Row, address: &str, arrived: Arc<AtomicU64>) -> Sink {

@@ -131,15 +131,15 @@ pub fn bench_logs(records: u32) -> ExportLogsServiceRequest {
     logs_of("bench", records.collect())
 }
 
-/// Gauge points of about 79 encoded bytes each; a thousand series, ever the same.
+/// Gauge points of about 79 encoded bytes each at one time, each of a series of its own; another
+/// `host` has other series.
 #[must_use]
-pub fn bench_points(points: u32) -> ExportMetricsServiceRequest {
-    let at = now_unix_nano();
+pub fn bench_points(points: u32, host: usize, at_unix_nano: u64) -> ExportMetricsServiceRequest {
     let points = (0..points).map(|number| NumberDataPoint {
-        time_unix_nano: at,
-        start_time_unix_nano: at,
+        time_unix_nano: at_unix_nano,
+        start_time_unix_nano: at_unix_nano,
         attributes: vec![
-            attribute("device", text(format!("/dev/nvme{:03}n1", number % 1_000))),
+            attribute("device", text(format!("/dev/{host:02}nvme{number:03}"))),
             attribute("direction", text("read")),
         ],
         value: Some(number_data_point::Value::AsDouble(fastrand::f64())),
@@ -266,7 +266,10 @@ mod tests {
     #[test]
     fn bench_items_have_the_sizes_that_the_results_name() {
         let logs = bench_logs(1_000).encode_to_vec().len() / 1_000;
-        let points = bench_points(1_000).encode_to_vec().len() / 1_000;
+        let points = bench_points(1_000, 0, now_unix_nano())
+            .encode_to_vec()
+            .len()
+            / 1_000;
         assert!((330..=344).contains(&logs), "{logs} bytes a log record");
         assert!((76..=82).contains(&points), "{points} bytes a point");
     }
