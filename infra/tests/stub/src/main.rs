@@ -41,6 +41,8 @@ async fn main() -> Result<()> {
     tonic::transport::Server::builder()
         .serve_with_incoming_shutdown(service, UnixListenerStream::new(listener), stdin_closed())
         .await?;
+    // The proof may have been ended by a signal and then tidies nothing up.
+    std::fs::remove_file(socket).with_context(|| format!("removing {socket}"))?;
     Ok(())
 }
 
